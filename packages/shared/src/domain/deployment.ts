@@ -1,0 +1,71 @@
+import type { DeploymentId } from './names.ts';
+import type { Instance, Release } from './release.ts';
+import type { RunIdentity } from './run.ts';
+import type { Traffic } from './traffic.ts';
+
+/** What the registry knows of one app in one environment. */
+export interface Deployment {
+  readonly id: DeploymentId;
+  readonly releases: readonly Release[];
+  /** Null until traffic was first switched. */
+  readonly traffic: Traffic | null;
+  /** What was being done when the last holder of the lease let go or died; null when all was finished. */
+  readonly journal: Journal | null;
+}
+
+/**
+ * The operation under way. `intent`: nothing live has changed. `activating`: Nginx hosts may serve `to` or the committed traffic.
+ * `draining`: `to` is committed; `retiring` still have to drain and stop.
+ */
+export interface Journal {
+  readonly operation: 'register' | 'switch' | 'rollback' | 'prune' | 'reconcile';
+  readonly phase: 'intent' | 'activating' | 'draining';
+  readonly version: string;
+  readonly to: Traffic | null;
+  readonly retiring: readonly Retirement[];
+  readonly startedAt: string;
+  readonly run: RunIdentity;
+  readonly reason: string;
+}
+
+/** What becomes of the instances of a release that lost its traffic. */
+export interface Retirement {
+  readonly version: string;
+  readonly keep: 'running' | 'stopped' | 'none';
+  /** Milliseconds since the epoch after which open connections are cut. */
+  readonly deadline: number;
+}
+
+/** One line of the history: who did what, when, why. */
+export interface HistoryEvent {
+  readonly at: string;
+  readonly event:
+    | 'registered'
+    | 'switched'
+    | 'rolled-back'
+    | 'verified'
+    | 'failed'
+    | 'retired'
+    | 'removed'
+    | 'reconciled'
+    | 'recovered';
+  readonly version: string;
+  readonly detail: string;
+  readonly reason: string;
+  readonly run: RunIdentity;
+}
+
+export function findRelease(deployment: Deployment, version: string): Release | undefined {
+  return deployment.releases.find((release) => release.version === version);
+}
+
+/** The version with the largest weight; undefined before the first switch. */
+export function liveVersion(deployment: Deployment): string | undefined {
+  const targets = deployment.traffic?.plan.targets ?? [];
+  return [...targets].sort((a, b) => b.weight - a.weight)[0]?.version;
+}
+
+/** All instances of all releases that can be given traffic. */
+export function routableInstances(release: Release): readonly Instance[] {
+  return release.state === 'stopped' ? [] : release.instances;
+}
