@@ -11,15 +11,30 @@ const redisUrl: Grammar<string> = {
     if (url.protocol !== 'redis:' && url.protocol !== 'rediss:')
       throw new Refused('is not a `redis://` or `rediss://` URL');
     if (url.hostname === '') throw new Refused('names no host');
+    if (decoded(url.username) === null || decoded(url.password) === null)
+      throw new Refused('has a user or password with a `%` that encodes nothing');
     if (!/^(\/\d{0,3})?$/.test(url.pathname)) throw new Refused('has a path that is no database number');
     return raw;
   },
 };
 
+/** The text that a percent-encoded one stands for; null when it stands for none. */
+function decoded(encoded: string): string | null {
+  try {
+    return decodeURIComponent(encoded);
+  } catch {
+    return null;
+  }
+}
+
+/** The password as written and as sent. Of something that is no URL, all of it: a password may be anywhere in it. */
 function passwordOf(raw: string): readonly string[] {
-  if (!URL.canParse(raw)) return [];
+  if (!URL.canParse(raw)) return raw.trim() === '' ? [] : [raw.trim()];
   const { password } = new URL(raw);
-  return password === '' ? [] : [...new Set([password, decodeURIComponent(password)])];
+  const written = /\/\/[^/@]*:([^/]*)@/.exec(raw)?.[1];
+  return [...new Set([password, written, decoded(password)])].filter(
+    (each) => each !== undefined && each !== null && each !== '',
+  ) as string[];
 }
 
 const containerName = pattern('a Docker container name', /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/, 128);

@@ -1,4 +1,4 @@
-import { type Grammar, Refused } from '../domain/grammar.ts';
+import { type Grammar, MAX_VALUE_LENGTH, Refused } from '../domain/grammar.ts';
 
 /** One input of an action: its grammar, and what holds when it is not given. */
 export interface Input<T> {
@@ -98,7 +98,20 @@ export function problem(input: string, message: string): Problem {
 const SHOWN = 80;
 
 function describe(name: string, raw: string, input: Input<unknown>, refused: Refused): string {
-  const shown = input.secret ? '***' : JSON.stringify(raw.length > SHOWN ? `${raw.slice(0, SHOWN)}…` : raw);
-  const reason = input.secret ? 'is not of the allowed form' : refused.message;
+  const shown = input.secret ? '***' : quote(raw);
+  const reason = input.secret ? 'is not of the allowed form' : `${refused.message}${lookalikes(raw)}`;
   return `Input \`${name}\`: ${shown} ${reason}. Allowed: ${input.grammar.allowed}. Change it under \`with:\`${input.default === undefined ? '' : `, or leave it out for the default \`${input.default.replaceAll('\n', ',')}\``}.`;
+}
+
+/** The value in quotes, cut, control characters escaped. */
+function quote(raw: string): string {
+  return JSON.stringify(raw.length > SHOWN ? `${raw.slice(0, SHOWN)}…` : raw);
+}
+
+/** Names characters that look like others or like nothing: somebody who reads the value cannot see them. */
+function lookalikes(raw: string): string {
+  const found = [...new Set(raw.slice(0, MAX_VALUE_LENGTH).match(/[^\p{ASCII}]/gu) ?? [])].slice(0, 5);
+  if (found.length === 0) return '';
+  const points = found.map((each) => `U+${(each.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}`);
+  return ` (it contains ${points.join(', ')})`;
 }

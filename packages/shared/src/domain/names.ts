@@ -31,7 +31,9 @@ export const repositoryName: Grammar<string> = pattern(
 /** An image reference: `repository[:tag][@sha256:digest]`, or an image id `sha256:...`. */
 export const imageReference: Grammar<string> = pattern(
   'an image such as `ghcr.io/acme/shop:1.4.2` or `ghcr.io/acme/shop@sha256:...`',
-  new RegExp(`^(?:${REPOSITORY}(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?|sha256:[0-9a-f]{64})$`),
+  new RegExp(
+    `^(?:(?!sha256:)${REPOSITORY}(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?|sha256:[0-9a-f]{64})$`,
+  ),
   512,
 );
 
@@ -46,12 +48,24 @@ export const absolutePath: Grammar<string> = {
   },
 };
 
-/** Where a host's Docker engine answers. */
-export const hostUrl: Grammar<string> = pattern(
-  '`unix:///path`, `tcp://host:2376` or `ssh://user@host:port`',
-  /^(?:unix:\/\/\/[A-Za-z0-9/._@+-]+|tcp:\/\/(?:[A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\]):\d{1,5}|ssh:\/\/(?:[A-Za-z0-9._-]+@)?(?:[A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\])(?::\d{1,5})?)$/,
-  512,
+/** A host name or address that cannot be taken for an option: `ssh` reads a leading dash as one (CVE-2017-1000117). */
+const HOST = '(?:[A-Za-z0-9][A-Za-z0-9.-]*|\\[[0-9a-fA-F:]+\\])';
+const HOST_URL = new RegExp(
+  `^(?:unix:///[A-Za-z0-9/._@+-]+|tcp://${HOST}:(\\d{1,5})|ssh://(?:[A-Za-z0-9_][A-Za-z0-9._-]*@)?${HOST}(?::(\\d{1,5}))?)$`,
 );
+
+/** Where a host's Docker engine answers. */
+export const hostUrl: Grammar<string> = {
+  allowed: '`unix:///path`, `tcp://host:2376` or `ssh://user@host:port`',
+  parse(raw) {
+    const match = raw.length <= 512 ? HOST_URL.exec(raw) : null;
+    if (!match) throw new Refused('does not have the allowed form');
+    if (raw.split('/').includes('..')) throw new Refused('contains `..`');
+    const port = Number(match[1] ?? match[2] ?? 22);
+    if (port < 1 || port > 65_535) throw new Refused('has a port that is not between 1 and 65535');
+    return raw;
+  },
+};
 
 /** A reason or other sentence for people, one line. */
 export const sentence: Grammar<string> = text('one line of text', { maxLength: 1000 });

@@ -57,30 +57,33 @@ export function weightOf(plan: TrafficPlan, version: string): number {
 }
 
 /**
- * A plan that gives `version` the weight and shares the rest among the others as they stood. `version` stands first unless it
- * stood elsewhere already: the order decides who is moved, and a user on the candidate must not be moved back.
+ * A plan that gives `version` the weight and shares the rest among the others in proportion. A version that is new to the plan stands
+ * first; one that is in it keeps its place, because the order decides which users are moved: while its weight grows nobody is moved
+ * away from it, and while it falls nobody is moved onto it.
  */
 export function shift(current: TrafficPlan | null, version: string, weight: number): readonly Target[] {
-  const others = (current?.targets ?? []).filter((target) => target.version !== version && target.weight > 0);
-  const total = others.reduce((sum, target) => sum + target.weight, 0);
-  if (weight >= 100 || total === 0) return [{ version, weight: 100 }];
-  const rest = apportion(others, 100 - weight);
-  return weight <= 0 ? rest : [{ version, weight }, ...rest];
+  const targets = (current?.targets ?? []).filter((target) => target.weight > 0 || target.version === version);
+  const place = Math.max(
+    0,
+    targets.findIndex((target) => target.version === version),
+  );
+  const others = targets.filter((target) => target.version !== version);
+  if (weight >= 100 || others.length === 0) return [{ version, weight: 100 }];
+  const shares = apportion(others, 100 - Math.max(0, weight));
+  return [...shares.slice(0, place), { version, weight }, ...shares.slice(place)].filter((target) => target.weight > 0);
 }
 
-/** Largest-remainder apportionment (Hamilton's method) of `seats` percent to the targets by their weights. */
+/**
+ * Shares `seats` percent among the targets by their weights. It rounds the running total rather than each share: Hamilton's
+ * method, which is nearer for each, can give a target more seats when there are fewer to give (the Alabama paradox), and so
+ * move the edges of its neighbours to the wrong side.
+ */
 function apportion(targets: readonly Target[], seats: number): Target[] {
   const total = targets.reduce((sum, target) => sum + target.weight, 0);
-  const shares = targets.map((target) => ({ version: target.version, exact: (target.weight * seats) / total }));
-  let left = seats - shares.reduce((sum, share) => sum + Math.floor(share.exact), 0);
-  const byRemainder = [...shares].sort((a, b) => (b.exact % 1) - (a.exact % 1));
-  const extra = new Set<string>();
-  for (const share of byRemainder) {
-    if (left <= 0) break;
-    extra.add(share.version);
-    left -= 1;
-  }
-  return shares
-    .map((share) => ({ version: share.version, weight: Math.floor(share.exact) + (extra.has(share.version) ? 1 : 0) }))
-    .filter((target) => target.weight > 0);
+  let before = 0;
+  return targets.map((target) => {
+    const start = Math.round((before * seats) / total);
+    before += target.weight;
+    return { version: target.version, weight: Math.round((before * seats) / total) - start };
+  });
 }
