@@ -14,14 +14,16 @@ export interface Deployment {
 }
 
 /**
- * The operation under way. `intent`: nothing live has changed. `activating`: Nginx hosts may serve `to` or the committed traffic.
- * `draining`: `to` is committed; `retiring` still have to drain and stop.
+ * The operation under way. `intent`: nothing live has changed. `activating`: traffic is being moved, by steps perhaps, and an Nginx
+ * may serve more than what is committed; undone means back to `from`. `draining`: the move is done and stays; `retiring` still
+ * have to drain and stop.
  */
 export interface Journal {
   readonly operation: 'register' | 'switch' | 'rollback' | 'prune' | 'reconcile';
   readonly phase: 'intent' | 'activating' | 'draining';
   readonly version: string;
-  readonly to: Traffic | null;
+  /** The traffic before the operation; null when there was none. */
+  readonly from: Traffic | null;
   readonly retiring: readonly Retirement[];
   readonly startedAt: string;
   readonly run: RunIdentity;
