@@ -130,6 +130,7 @@ async function bootstrapped(socket, image, mirror) {
     // An import cannot set all that an image configures, such as the signal to stop it.
     writeFileSync(join(directory, 'Dockerfile'), [`FROM ${image.tag}-files`, ...image.config, ''].join('\n'));
     await built(socket, directory, ['Dockerfile'], image.tag, {});
+    await engine(socket, 'DELETE', `/images/${encodeURIComponent(`${image.tag}-files`)}?noprune=true`);
     return null;
   } finally {
     rmSync(directory, { recursive: true, force: true });
