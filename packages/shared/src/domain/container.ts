@@ -31,10 +31,11 @@ export const keyValue: Grammar<readonly [string, string]> = {
 
 /** A Docker bind or named volume, `source:target` with an optional `:ro` or `:rw`. */
 export const volume: Grammar<string> = {
-  allowed: '`source:target` or `source:target:ro`, the source an absolute path or a volume name',
+  allowed: '`source:target` or `source:target:ro`, the source a plain absolute path or a volume name',
   parse(raw) {
-    const match = /^(\/[^:\s]*|[A-Za-z0-9][A-Za-z0-9_.-]+):(\/[^:\s]+)(:ro|:rw)?$/.exec(raw);
-    if (!match || raw.length > 4096) throw new Refused('is not a volume');
+    const plain = /^(\/[A-Za-z0-9/._@+-]*|[A-Za-z0-9][A-Za-z0-9_.-]+):(\/[A-Za-z0-9/._@+-]+)(:ro|:rw)?$/;
+    const match = raw.length > 4096 ? null : plain.exec(raw);
+    if (!match) throw new Refused('is not a volume');
     if (raw.split(/[/:]/).includes('..')) throw new Refused('contains `..`');
     if (/^\/(?:var\/)?run\/docker\.sock$/.test(match[1] ?? ''))
       throw new Refused('would hand the Docker engine to the app');
@@ -44,17 +45,27 @@ export const volume: Grammar<string> = {
 
 export const networkName: Grammar<string> = pattern('a Docker network name', /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/, 128);
 
-/** A request path as it stands in a request line: no spaces, no control characters. */
-export const requestPath: Grammar<string> = pattern(
-  'a path that begins with `/`, such as `/health`',
-  /^\/[A-Za-z0-9/._~!$&'()*+,;=:@%?-]*$/,
+const plainRequestPath = pattern(
+  'a path that begins with `/`, such as `/health` or `/health?deep=1`',
+  /^\/[A-Za-z0-9/._~%?&=:@,+-]*$/,
   1024,
 );
+
+/** A request path as it stands in a request line, without anything that a shell, Nginx or a client could read as more than that. */
+export const requestPath: Grammar<string> = {
+  allowed: plainRequestPath.allowed,
+  parse(raw) {
+    const path = plainRequestPath.parse(raw);
+    if (path.split(/[/?]/).includes('..')) throw new Refused('contains `..`');
+    return path;
+  },
+};
 
 /** Accepted status codes: `200`, `200-299`, `200,204,301-399`. */
 export const statusRanges: Grammar<readonly (readonly [number, number])[]> = {
   allowed: 'status codes such as `200`, `200-299` or `200,301-399`',
   parse(raw) {
+    if (raw.length > 1024) throw new Refused('is longer than 1024 characters');
     return raw.split(',').map((part) => {
       const match = /^\s*([1-5]\d\d)(?:-([1-5]\d\d))?\s*$/.exec(part);
       if (!match) throw new Refused('is not a list of status codes');
@@ -71,7 +82,7 @@ export const words: Grammar<readonly string[]> = {
   allowed: 'a command with arguments, quoted as for a shell; nothing is expanded',
   parse(raw) {
     if (raw.length > MAX_VALUE_LENGTH) throw new Refused(`is longer than ${MAX_VALUE_LENGTH} characters`);
-    if (raw.includes('\u0000')) throw new Refused('contains a control character');
+    if (/[\p{Cc}--[\n\t\r]]/v.test(raw)) throw new Refused('contains a control character');
     return splitWords(raw);
   },
 };
@@ -113,7 +124,7 @@ export const workspacePath: Grammar<string> = {
   allowed: 'a path inside the checkout, relative and without `..`',
   parse(raw) {
     if (raw.length > 1024) throw new Refused('is longer than 1024 characters');
-    if (!/^[^\u0000-\u001f\u007f]+$/.test(raw)) throw new Refused('contains a control character');
+    if (/\p{Cc}/u.test(raw)) throw new Refused('contains a control character');
     if (raw.startsWith('/') || raw.split(/[/\\]/).includes('..')) throw new Refused('leaves the checkout');
     return raw;
   },
