@@ -1,12 +1,12 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { withTables } from '../../scripts/readme.ts';
-import { type Action, actionFolders, CONTRACT, loadAction, type Metadata } from './actions.ts';
+import { type Action, actionFolders, CONTRACT, loadAction, type Metadata, ROOT } from './actions.ts';
 
 /** https://docs.github.com/actions/reference/workflows-and-actions/metadata-syntax#branding */
 const COLORS = ['white', 'black', 'yellow', 'blue', 'green', 'orange', 'red', 'purple', 'gray-dark'];
 const KEYS = ['name', 'description', 'author', 'branding', 'inputs', 'outputs', 'runs'];
-/** Actions that hold a lease or start something, and so have to let go when a job is cancelled. */
-const DEPLOYMENT = Object.keys(CONTRACT).filter((name) => CONTRACT[name]?.inputs['lock-wait']);
 
 const actions: readonly Action[] = await Promise.all(actionFolders().map(loadAction));
 
@@ -72,9 +72,12 @@ describe.each(actions)('$name', ({ name, metadata, readme, inputs, outputs }) =>
   });
 });
 
+/** A post step is declared exactly when the action has something to do there: a declared one costs every job a start. */
 function runs(name: string): Readonly<Record<string, string>> {
   const bundle = `../../dist/${name}/index.js`;
-  return { using: 'node24', main: bundle, ...(DEPLOYMENT.includes(name) ? { post: bundle } : {}) };
+  const index = readFileSync(join(ROOT, 'actions', name, 'src', 'index.ts'), 'utf8');
+  expect(index).toContain(`name: '${name}',`);
+  return { using: 'node24', main: bundle, ...(/^ {2}(async )?post\b/m.test(index) ? { post: bundle } : {}) };
 }
 
 /** What a reader of `action.yml` would stumble on. */
