@@ -80,7 +80,7 @@ async function probe(
 /** A container that exited or restarts in a loop will not become healthy by waiting. */
 async function endedForGood(engine: Engine, instance: Instance): Promise<string> {
   const { state, exitCode } = await engine.diagnose(instance);
-  if (state === 'exited' || state === 'dead' || state === 'missing')
+  if (state === 'exited' || state === 'dead' || state === 'removed')
     return `ended with exit code ${exitCode ?? 'unknown'}`;
   return state === 'restarting' ? `ends with exit code ${exitCode ?? 'unknown'} and is restarted in a loop` : '';
 }

@@ -39,6 +39,7 @@ export interface Held {
  */
 export async function withLease<T>(ctx: Context, what: Purpose, work: (held: Held) => Promise<T>): Promise<T> {
   const taken = await acquire(ctx, what);
+  ctx.onLease?.(taken.lease);
   const lost = new AbortController();
   const done = new AbortController();
   const beating = keepAlive(ctx, taken, lost, done.signal);
@@ -171,6 +172,7 @@ async function slept(ctx: Context, ms: number, signal: AbortSignal): Promise<boo
 async function free(ctx: Context, taken: Taken): Promise<void> {
   try {
     await ctx.registry.release(ctx.id, taken.lease);
+    ctx.onLease?.(null);
   } catch (error) {
     const freed = `it frees itself within ${formatDuration(LEASE_TTL)}`;
     ctx.log.warning(`The lease of ${ctx.id} could not be released, ${freed}: ${messageOf(error)}`);

@@ -18,7 +18,7 @@ export interface RollbackRequest {
 }
 
 export interface RolledBack {
-  readonly switched: Moved;
+  readonly moved: Moved;
   readonly fromVersion: string;
   /** Instances that had to be started again. */
   readonly restarted: number;
@@ -47,7 +47,7 @@ export function rollback(ctx: Context, request: RollbackRequest): Promise<Rolled
       maintenance: null,
     };
     const ready = { ...op, deployment: await op.ctx.registry.read(op.ctx.id) };
-    const switched = await moveTraffic(
+    const moved = await moveTraffic(
       ready,
       'rollback',
       { route: traffic.route, plan },
@@ -60,7 +60,7 @@ export function rollback(ctx: Context, request: RollbackRequest): Promise<Rolled
         reason: request.reason,
       },
     );
-    return { switched, fromVersion, restarted };
+    return { moved, fromVersion, restarted };
   });
 }
 

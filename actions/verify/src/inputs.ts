@@ -1,0 +1,50 @@
+import { deploymentInputs } from '@cd-actions/shared/action/deployment-inputs';
+import { maybe, optional, type Problem, problem, required, type Values } from '@cd-actions/shared/action/inputs';
+import {
+  decimal,
+  duration,
+  type Grammar,
+  integer,
+  list,
+  oneOf,
+  pattern,
+  Refused,
+  text,
+} from '@cd-actions/shared/domain/grammar';
+import { versionName } from '@cd-actions/shared/domain/names';
+import { check as checkGrammar } from '@cd-actions/shared/gates/probe/check';
+
+/** Where users reach the app. */
+const publicUrl: Grammar<string> = {
+  allowed: 'a URL such as `https://shop.example.com`, without user, password or fragment',
+  parse(raw) {
+    const url = raw.length <= 2048 && !/[\s\p{Cc}]/u.test(raw) && URL.canParse(raw) ? new URL(raw) : undefined;
+    if (url?.protocol !== 'http:' && url?.protocol !== 'https:') throw new Refused('is not an http or https URL');
+    if (url.username !== '' || url.password !== '' || url.hash !== '')
+      throw new Refused('has a user, password or fragment');
+    return raw;
+  },
+};
+
+export const inputs = {
+  ...deploymentInputs,
+  url: required(publicUrl),
+  'expect-version': maybe(versionName, ''),
+  'version-header': optional(pattern('a header name', /^[A-Za-z0-9][A-Za-z0-9-]{0,126}$/, 127), 'X-Version'),
+  checks: optional(list(checkGrammar, { max: 200 }), 'GET / 200-399'),
+  script: maybe(text('a shell command', { multiline: true }), ''),
+  duration: optional(duration(0, 86_400_000), '0s'),
+  interval: optional(duration(50, 3_600_000), '1s'),
+  'max-failures': maybe(integer(0, 1_000_000), null),
+  'min-success-rate': maybe(decimal(0, 100), null),
+  judge: maybe(text('the judge'), ''),
+  mode: optional(oneOf('release', 'monitor'), 'release'),
+} as const;
+
+export type Inputs = Values<typeof inputs>;
+
+/** What this version does not honour yet. */
+export function check(values: Inputs): readonly Problem[] {
+  if (values.judge === '') return [];
+  return [problem('judge', 'is not supported yet in this version. Leave it out.')];
+}
