@@ -11,7 +11,7 @@ export function needsNewConnection(error: unknown): boolean {
 }
 
 const PASSING =
-  /ECONNREFUSED|ECONNRESET|EPIPE|ENOENT_SOCKET|EAI_AGAIN|Connection is closed|isn't writeable|isn't ready|read ECONN|^LOADING|^MASTERDOWN|^CLUSTERDOWN|^TRYAGAIN|All sentinels are unreachable|None of startup nodes/;
+  /ECONNREFUSED|ECONNRESET|EPIPE|EAI_AGAIN|Connection is closed|isn't writeable|isn't ready|read ECONN|^LOADING|^MASTERDOWN|^CLUSTERDOWN|^TRYAGAIN|All sentinels are unreachable|None of startup nodes/;
 
 /** Code and message of an error and of what caused it. */
 function textOf(error: unknown): string {
@@ -32,10 +32,10 @@ const RULES: readonly Rule[] = [
   [/WRONGPASS|invalid (username-)?password/, 'user', 'refuses the login', 'Correct user and password in `redis-url`.'],
   [/NOAUTH|Authentication required/, 'user', 'wants a password', 'Put it into `redis-url`: `redis://:password@host`.'],
   [
-    /NOPERM/,
+    /NOPERM|can't run this command|can't access/,
     'user',
     'does not let this user do what the registry needs',
-    'Allow the user `~cd:* +@read +@write +@scripting +@connection` (ACL SETUSER).',
+    'Allow the user `~cd:* +@read +@write +@scripting +@connection +time` (ACL SETUSER).',
   ],
   [
     /DB index is out of range|SELECT is not allowed/,
@@ -92,7 +92,7 @@ const RULES: readonly Rule[] = [
     /ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|Command timed out/,
     'away',
     'does not answer',
-    'Look whether it runs and whether a firewall is between.',
+    'Look whether it runs, whether a firewall is between, and whether it has no TLS (`redis://`) or has it (`rediss://`).',
   ],
   [
     /ERR_TLS_CERT_ALTNAME_INVALID/,
@@ -119,7 +119,12 @@ const RULES: readonly Rule[] = [
     'does not speak TLS as asked',
     'Begin `redis-url` with `redis://` when it has no TLS.',
   ],
-  [/Protocol error/, 'user', 'does not speak the protocol of Redis', 'Correct host and port in `redis-url`.'],
+  [
+    /Protocol error|Unknown RESP type/,
+    'user',
+    'does not speak the protocol of Redis',
+    'Correct host and port in `redis-url`.',
+  ],
   [
     /ECONNRESET|EPIPE|Connection is closed|isn't writeable|isn't ready/,
     'away',
