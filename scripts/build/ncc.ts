@@ -15,7 +15,7 @@ type Ncc = (input: string, options: Readonly<Record<string, unknown>>) => Promis
 
 /** A module, bundled: its files by name, and the files it was made of. */
 export interface Bundle {
-  readonly files: ReadonlyMap<string, string | Buffer>;
+  readonly files: ReadonlyMap<string, string>;
   readonly sources: readonly string[];
 }
 
@@ -37,15 +37,19 @@ const UNWANTED = /(\.(node|proto|exe)$|(^|\/)LICENSE$)/;
  */
 export async function bundle(entry: string, externals: Readonly<Record<string, string>>): Promise<Bundle> {
   const ncc = require('@vercel/ncc') as Ncc;
-  const { code, assets, stats } = await ncc(entry, { minify: true, cache: false, quiet: true, target: 'es2023', externals });
-  const files = new Map<string, string | Buffer>([['index.js', code]]);
+  const { code, assets, stats } = await ncc(entry, {
+    minify: true,
+    cache: false,
+    quiet: true,
+    target: 'es2023',
+    externals,
+  });
   for (const [name, { source }] of Object.entries(assets)) {
     if (UNWANTED.test(name)) continue;
-    if (!/^\d+\.index\.js$/.test(name)) throw new Error(`${entry}: an unexpected file in the bundle: ${name}`);
-    files.set(name, source);
+    throw new Error(`${entry}: an unexpected file in the bundle: ${name} (${source.length} bytes)`);
   }
-  for (const [name, source] of files) refuseUnresolved(`${entry} (${name})`, String(source));
-  return { files, sources: [...stats.compilation.fileDependencies] };
+  refuseUnresolved(entry, code);
+  return { files: new Map([['index.js', code]]), sources: [...stats.compilation.fileDependencies] };
 }
 
 function refuseUnresolved(where: string, code: string): void {

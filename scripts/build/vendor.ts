@@ -47,9 +47,14 @@ export async function vendor(names: readonly string[]): Promise<ReadonlyMap<stri
 
 /** A CommonJS-shaped file for any package: ncc makes ES modules of packages that are, which the actions could not require late. */
 function entryOf(name: string): string {
-  const manifest = JSON.parse(readFileSync(join(ROOT, 'node_modules', name, 'package.json'), 'utf8')) as { type?: string };
+  const manifest = JSON.parse(readFileSync(join(ROOT, 'node_modules', name, 'package.json'), 'utf8')) as {
+    type?: string;
+  };
   const file = join(BUILD, 'vendor', `${folderOf(name)}.js`);
   mkdirSync(join(BUILD, 'vendor'), { recursive: true });
-  writeFileSync(file, manifest.type === 'module' ? `export * from '${name}';\n` : `module.exports = require('${name}');\n`);
+  writeFileSync(
+    file,
+    manifest.type === 'module' ? `export * from '${name}';\n` : `module.exports = require('${name}');\n`,
+  );
   return file;
 }
