@@ -56,22 +56,26 @@ export async function runAction<const I extends Inputs, R>(action: ActionDefinit
   const onSignal = (signal: NodeJS.Signals): void => cancel.abort(new UserError(`The run was cancelled (${signal}).`));
   process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
   const toolkit = toolkitOf(core, cancel.signal);
+  // Before anything else: the runner starts the post step of a main step that failed or was killed too, and must not do its work again.
+  const isPost = core.getState('phase') === 'post';
+  core.saveState('phase', 'post');
   try {
     for (const [name, input] of Object.entries(action.inputs)) {
       for (const value of input.masks(core.getInput(name))) core.setSecret(value);
     }
     const values = readInputs(action.inputs, (name) => core.getInput(name), action.check);
-    if (core.getState('phase') === 'post') {
+    if (isPost) {
       await action.post?.((name) => core.getState(name), values, toolkit);
       return;
     }
-    core.saveState('phase', 'post');
     const result = await action.run(values, toolkit);
     for (const [name, value] of Object.entries(toOutputs(action.outputs, result))) core.setOutput(name, value);
     writeSummary(action.summary?.(result, values) ?? '');
     const decided = action.verdict?.(result);
     if (decided && decided.verdict !== 'pass') core.setFailed(`${action.name}: ${decided.verdict}. ${decided.message}`);
   } catch (error) {
+    // The main step has said it already, and did nothing that would need a post step.
+    if (isPost && error instanceof InputError) return;
     for (const line of explain(error)) core.error(line);
     core.setFailed(`${action.name} failed. ${headline(error)}`);
     if (process.env['RUNNER_DEBUG'] === '1' && error instanceof Error) core.debug(error.stack ?? '');
@@ -119,13 +123,12 @@ function writeSummary(markdown: string): void {
   const file = process.env['GITHUB_STEP_SUMMARY'];
   if (!file || markdown === '') return;
   const bytes = Buffer.from(`${markdown}\n`);
-  const note = '\n\n_Cut at the limit of a job summary._\n';
-  appendFileSync(
-    file,
-    bytes.length <= SUMMARY_LIMIT
-      ? bytes
-      : Buffer.concat([bytes.subarray(0, SUMMARY_LIMIT - note.length - 8), Buffer.from(note)]),
-  );
+  if (bytes.length <= SUMMARY_LIMIT) return appendFileSync(file, bytes);
+  const note = Buffer.from('\n\n_Cut at the limit of a job summary._\n');
+  let end = SUMMARY_LIMIT - note.length;
+  // Not inside a character: the bytes after its first are 10xxxxxx.
+  while (((bytes[end] ?? 0) & 0xc0) === 0x80) end -= 1;
+  appendFileSync(file, Buffer.concat([bytes.subarray(0, end), note]));
 }
 
 /** One sentence for the step's failure line. */
