@@ -123,7 +123,10 @@ function writeSummary(markdown: string): void {
   const file = process.env['GITHUB_STEP_SUMMARY'];
   if (!file || markdown === '') return;
   const bytes = Buffer.from(`${markdown}\n`);
-  if (bytes.length <= SUMMARY_LIMIT) return appendFileSync(file, bytes);
+  if (bytes.length <= SUMMARY_LIMIT) {
+    appendFileSync(file, bytes);
+    return;
+  }
   const note = Buffer.from('\n\n_Cut at the limit of a job summary._\n');
   let end = SUMMARY_LIMIT - note.length;
   // Not inside a character: the bytes after its first are 10xxxxxx.
