@@ -29,24 +29,31 @@ export function demultiplex(log: Buffer, tty: boolean): string {
   return Buffer.concat(parts).toString('utf8');
 }
 
-/** The values of a stream of JSON texts, one a line. A line that is no JSON is skipped. */
-export async function* jsonLines(stream: AsyncIterable<Buffer | string>): AsyncGenerator<unknown> {
+/** The values of a stream of JSON texts, one a line. A line that is no JSON goes to `other`. */
+export async function* jsonLines(
+  stream: AsyncIterable<Buffer | string>,
+  other: (line: string) => void = () => undefined,
+): AsyncGenerator<unknown> {
   const decoder = new TextDecoder();
   let rest = '';
   for await (const chunk of stream) {
     rest += typeof chunk === 'string' ? chunk : decoder.decode(chunk, { stream: true });
     const lines = rest.split('\n');
     rest = lines.pop() ?? '';
-    for (const line of lines) yield* parsed(line);
+    for (const line of lines) yield* parsed(line, other);
   }
-  yield* parsed(rest);
+  yield* parsed(rest, other);
 }
 
-function* parsed(line: string): Generator<unknown> {
+function* parsed(line: string, other: (line: string) => void): Generator<unknown> {
   if (line.trim() === '') return;
+  let value: unknown;
   try {
-    yield JSON.parse(line);
+    value = JSON.parse(line);
   } catch {
-    // Progress is for people: what cannot be read is not worth failing for.
+    other(line);
+    return;
   }
+  if (typeof value === 'object' && value !== null) yield value;
+  else other(line);
 }
