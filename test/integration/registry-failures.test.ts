@@ -356,6 +356,10 @@ describe.skipIf(!parts.redis)('A Redis with TLS', () => {
     const { error } = await failure(() => connect(`rediss://${at()}?ca=/no/such.pem`).read(id));
     expect(error).toBeInstanceOf(UserError);
     expect(error.message).toContain('`ca` file of `redis-url` cannot be read');
+    const garbage = await failure(() => connect(`rediss://${at()}?ca=/proc/version`).read(id));
+    expect(garbage.error.message).toContain('is not in PEM form');
+    const swapped = await failure(() => connect(`rediss://${at()}?cert=${files.key}&key=${files.cert}`).read(id));
+    expect(swapped.error.message).toContain('certificate files of `redis-url` cannot be used');
   });
 });
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
-import type { ConnectionOptions } from 'node:tls';
+import { type ConnectionOptions, createSecureContext } from 'node:tls';
 import type { Cluster, ClusterOptions, RedisOptions } from 'ioredis';
 import { Redis } from 'ioredis';
 import { messageOf, UserError } from '../domain/errors.ts';
@@ -180,15 +180,28 @@ function commonOptions(address: RedisAddress, times: ConnectionTimes): Options {
 }
 
 function tlsOptions(address: RedisAddress): ConnectionOptions {
+  if (!address.tls) return {};
   const files = Object.entries({ ca: address.ca, cert: address.cert, key: address.key }).filter(
     ([, path]) => path !== '',
   );
-  return Object.fromEntries(files.map(([option, path]) => [option, readPem(option, path)]));
+  const options = Object.fromEntries(files.map(([option, path]) => [option, readPem(option, path)]));
+  try {
+    createSecureContext(options);
+  } catch (error) {
+    throw new UserError(
+      `The certificate files of \`redis-url\` cannot be used: ${messageOf(error)}`,
+      'Give PEM files, and the key that belongs to the certificate, without a passphrase.',
+      { cause: error },
+    );
+  }
+  return options;
 }
 
 function readPem(option: string, path: string): string {
   try {
-    return readFileSync(path, 'utf8');
+    const pem = readFileSync(path, 'utf8');
+    if (!pem.includes('-----BEGIN ')) throw new Error(`${path} is not in PEM form`);
+    return pem;
   } catch (error) {
     throw new UserError(
       `The \`${option}\` file of \`redis-url\` cannot be read: ${messageOf(error)}`,

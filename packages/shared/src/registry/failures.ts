@@ -18,7 +18,7 @@ function textOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const { code, lastNodeError } = error as Error & { code?: unknown; lastNodeError?: unknown };
   const inner = lastNodeError === undefined ? '' : ` ${textOf(lastNodeError)}`;
-  return `${error.message}${typeof code === 'string' ? ` ${code}` : ''}${inner}`;
+  return `${error.message}${typeof code === 'string' && !error.message.includes(code) ? ` ${code}` : ''}${inner}`;
 }
 
 type Rule = readonly [pattern: RegExp, kind: 'user' | 'away', what: string, remedy: string];
