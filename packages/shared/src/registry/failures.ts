@@ -129,7 +129,7 @@ const RULES: readonly Rule[] = [
     /ECONNRESET|EPIPE|Connection is closed|isn't writeable|isn't ready/,
     'away',
     'closes the connection',
-    'Look at its log. If it wants TLS, begin `redis-url` with `rediss://`.',
+    'Look at its log. If it wants TLS, begin `redis-url` with `rediss://`; a client certificate is given as `?cert=/path&key=/path`.',
   ],
 ];
 
