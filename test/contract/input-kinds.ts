@@ -157,6 +157,22 @@ const sentence: Kind = {
   accepts: ['Fixes the cart, at last: #12 {really} – für alle'],
 };
 const text: Kind = { refuses: BROKEN, malformed: [], accepts: ['{"a": "b"}', 'a b; c'] };
+const repository = strict({
+  malformed: ['ghcr.io/Acme/shop', 'shop:1', `shop@sha256:${'a'.repeat(64)}`, '/shop', 'shop/', 'https://ghcr.io/shop'],
+  accepts: ['shop', 'ghcr.io/acme/shop', 'localhost:5000/team/shop'],
+  around: (danger) => `ghcr.io/acme${danger}/shop`,
+  shape: /^[A-Za-z0-9][A-Za-z0-9._/:-]*$/,
+});
+/** A path in the checkout that may go up and down within it. */
+const sourcePath: Kind = {
+  ...file,
+  malformed: ['../x', 'a/../../x', '..'],
+  accepts: ['.', 'services/shop', 'Dockerfile'],
+};
+const cache = strict({
+  malformed: ['--load', '-a', 'type=local dest=x'],
+  accepts: ['ghcr.io/acme/shop:cache', 'type=gha,mode=max', 'type=local,src=/tmp/cache'],
+});
 const pathPrefix = strict({
   malformed: ['api', '/a b', '/a;', '/a/../b', '/a{'],
   accepts: ['/', '/api', '/shop/api/'],
@@ -251,6 +267,8 @@ export const KINDS: Readonly<Record<string, Kind>> = {
   }),
   'step-interval': duration,
   analysis: text,
+  maintenance: text,
+  mirror: text,
   'drain-timeout': duration,
   'keep-previous': word('running', 'stopped', 'none'),
   reason: sentence,
@@ -274,10 +292,36 @@ export const KINDS: Readonly<Record<string, Kind>> = {
     ],
     accepts: ['GET /health 200', 'GET /api/items 200 json:$.items.length>0 <500ms'],
   },
-  script: command,
-  duration,
+  script: text,
+  'min-success-rate': decimal(['99.5', '100'], ['-1', '101']),
+  judge: text,
+  duration: { ...duration, accepts: [...duration.accepts, '0s'] },
   interval: duration,
   'max-failures': whole(['0', '3'], ['-1']),
+  'build-image/image': repository,
+  'build-image/secrets': { refuses: ALL, malformed: ['=x', 'a b=x', 'token'], accepts: ['token=a b$c', 'a=1\nb=2'] },
+  context: sourcePath,
+  file: sourcePath,
+  target: container,
+  'build-args': assignments,
+  tags: strict({
+    malformed: ['.1', 'ghcr.io/acme/shop', 'ghcr.io/Acme/shop:1', 'shop:', 'a:b:c'],
+    accepts: ['latest', 'latest, 1.4', 'ghcr.io/acme/shop:1\nlatest'],
+  }),
+  platforms: strict({
+    malformed: ['linux', 'linux/', '/amd64', 'Linux/amd64', 'a/b/c/d'],
+    accepts: ['linux/arm64', 'linux/arm/v7'],
+  }),
+  'cache-from': cache,
+  'cache-to': cache,
+  'no-cache': boolean,
+  pull: boolean,
+  push: boolean,
+  'registry-username': { ...sentence, accepts: ['ada'] },
+  'registry-password': { ...sentence, accepts: ['a b$c{d}'] },
+  builder: word('auto', 'buildx', 'engine'),
+  tests: { ...file, malformed: ['../x', 'a/../../x'] },
+  'verify/mode': word('release', 'monitor'),
   'to-version': version,
   redis: word('auto', 'managed', 'none'),
   'redis-image': image,
