@@ -5,7 +5,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Action, actionFolders, loadAction, ROOT } from './actions.ts';
 import { type Danger, HOSTILE } from './hostile.ts';
-import { KINDS, type Kind } from './input-kinds.ts';
+import { KINDS } from './input-kinds.ts';
+import type { Kind } from './kinds.ts';
 
 const actions: readonly Action[] = await Promise.all(actionFolders().map(loadAction));
 
