@@ -53,7 +53,7 @@ function specOf(inputs: Inputs, env: Readonly<Record<string, string>>): Instance
     stopTimeout: inputs['stop-timeout'],
     health: {
       path: inputs['health-path'],
-      port: inputs['health-port'],
+      port: inputs['health-port'] || inputs.port,
       status: inputs['health-status'],
       timeout: inputs['health-timeout'],
       interval: inputs['health-interval'],

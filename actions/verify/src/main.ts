@@ -23,7 +23,8 @@ export interface Verified extends VerifyResult {
 export async function main(inputs: Inputs, { context, shell, save }: Dependencies): Promise<Verified> {
   const live = liveVersion(await context.registry.read(context.id)) ?? '';
   const version = inputs['expect-version'] || live;
-  const checked = await context.log.group(`Check ${inputs.url}`, () => runChecks(inputs, version, context));
+  const baked = await context.log.group(`Check ${inputs.url}`, () => runChecks(inputs, context));
+  const checked = inputs['expect-version'] === '' ? judgeVersions(baked, version, inputs, context) : baked;
   const result = inputs.script === '' ? checked : await withScript(checked, inputs, version, shell);
   const reportFile = await save('verify.json', `${JSON.stringify({ version, url: inputs.url, ...result }, null, 2)}\n`);
   const diagnosticsPath = result.verdict === 'pass' ? '' : await diagnose(context, save);
@@ -33,14 +34,14 @@ export async function main(inputs: Inputs, { context, shell, save }: Dependencie
   return { ...result, version, reportFile, diagnosticsPath };
 }
 
-function runChecks(inputs: Inputs, version: string, context: Context): Promise<VerifyResult> {
+function runChecks(inputs: Inputs, context: Context): Promise<VerifyResult> {
   return bake({
     url: inputs.url,
     checks: inputs.checks,
     duration: inputs.duration,
     interval: inputs.interval,
     versionHeader: inputs['version-header'],
-    ...(version === '' ? {} : { expectVersion: version }),
+    ...(inputs['expect-version'] === '' ? {} : { expectVersion: inputs['expect-version'] }),
     ...(inputs['max-failures'] === null ? {} : { maxFailures: inputs['max-failures'] }),
     ...(inputs['min-success-rate'] === null ? {} : { minSuccessRate: inputs['min-success-rate'] / 100 }),
     clock: context.clock,
@@ -52,6 +53,23 @@ function runChecks(inputs: Inputs, version: string, context: Context): Promise<V
       );
     },
   });
+}
+
+/**
+ * Without `expect-version` the live version of the registry is expected of those answers that name a version: not every app tells its
+ * own.
+ */
+function judgeVersions(result: VerifyResult, version: string, inputs: Inputs, context: Context): VerifyResult {
+  const named = Object.keys(result.servedVersions).filter((each) => each !== '');
+  if (named.length === 0 && version !== '') {
+    context.log.info(
+      `No answer has the header ${inputs['version-header']}, so it is not known which version answered.`,
+    );
+  }
+  const others = named.filter((each) => each !== version);
+  if (version === '' || others.length === 0) return result;
+  const message = `${others.join(', ')} answered, while ${version} is live.`;
+  return { ...result, verdict: 'fail', message: result.verdict === 'pass' ? message : `${result.message} ${message}` };
 }
 
 async function withScript(

@@ -1,10 +1,12 @@
 import { DeliveryError } from '../domain/errors.ts';
 import { formatDuration } from '../domain/grammar.ts';
-import type { HealthCheck, Instance } from '../domain/release.ts';
+import type { Instance, InstanceSpec } from '../domain/release.ts';
 import type { Context, Engine, Proxy } from './ports.ts';
 
 /** One probe never takes longer than this, milliseconds. */
 const PROBE_TIMEOUT = 5000;
+
+type Checked = Pick<InstanceSpec, 'port' | 'health'>;
 
 /** What an instance answered over time; equal answers in a row are one line. */
 export class Transcript {
@@ -35,19 +37,15 @@ export class Transcript {
  * `health.stable`. Throws `DeliveryError` with the transcript, the container's state and its last log lines when it does not
  * within `health.timeout`, or as soon as its process has ended for good.
  */
-export async function waitHealthy(
-  ctx: Context,
-  engine: Engine,
-  instance: Instance,
-  health: HealthCheck,
-): Promise<void> {
+export async function waitHealthy(ctx: Context, engine: Engine, instance: Instance, spec: Checked): Promise<void> {
+  const { health } = spec;
   const proxy = ctx.fleet.proxies.find((each) => each.reaches(instance));
   if (!proxy) throw new DeliveryError(`No Nginx can reach ${instance.name} on ${instance.host}.`);
   const transcript = new Transcript();
   const started = ctx.clock.now();
   let healthySince: number | null = null;
   for (;;) {
-    const answer = await probe(proxy, instance, health);
+    const answer = await probe(proxy, instance, spec);
     const now = ctx.clock.now();
     transcript.add(now - started, answer.text);
     healthySince = answer.healthy ? (healthySince ?? now) : null;
@@ -69,10 +67,11 @@ export async function waitHealthy(
 async function probe(
   proxy: Proxy,
   instance: Instance,
-  health: HealthCheck,
+  { port, health }: Checked,
 ): Promise<{ healthy: boolean; text: string }> {
-  const port = health.port === 0 ? instance.port : health.port;
-  const answer = await proxy.probe(instance.address, port, health.path, PROBE_TIMEOUT);
+  // The application's own port may be published under another number.
+  const at = health.port === port ? instance.port : health.port;
+  const answer = await proxy.probe(instance.address, at, health.path, PROBE_TIMEOUT);
   const healthy = health.status.some(([from, to]) => answer.status >= from && answer.status <= to);
   return { healthy, text: answer.status === 0 ? answer.error : `GET ${health.path} ${answer.status}` };
 }

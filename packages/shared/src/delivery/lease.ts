@@ -3,16 +3,18 @@ import { messageOf, StaleLeaseError, UserError } from '../domain/errors.ts';
 import { formatDuration } from '../domain/grammar.ts';
 import type { Context, Lease, LeaseHolder, RegistryChange } from './ports.ts';
 
-/** Milliseconds after which the lease of a run that was killed frees itself. */
+/** Milliseconds after which the lease of a run that was killed frees itself, unless the context says otherwise. */
 export const LEASE_TTL = 15_000;
-/** Milliseconds between renewals: two may fail before the lease is lost. */
-export const LEASE_RENEWAL = 5_000;
 /** Milliseconds before a renewal that failed is tried again. */
 const RENEWAL_RETRY = 1_000;
 /** Milliseconds between lines in the log that say who is waited for. */
 const WAIT_NOTICE = 15_000;
 const SHORTEST_POLL = 250;
 const LONGEST_POLL = 2_000;
+
+const ttlOf = (ctx: Context): number => ctx.leaseTtl ?? LEASE_TTL;
+/** Milliseconds between renewals: two may fail before the lease is lost. */
+const renewalOf = (ctx: Context): number => ttlOf(ctx) / 3;
 
 /** Why the lease is taken: shown to whoever waits for it. */
 export interface Purpose {
@@ -68,7 +70,7 @@ async function acquire(ctx: Context, what: Purpose): Promise<Taken> {
     ctx.signal.throwIfAborted();
     const at = ctx.clock.now();
     const holder: LeaseHolder = { run: ctx.run, ...what, since: new Date(at).toISOString() };
-    const answer = await ctx.registry.acquire(ctx.id, holder, LEASE_TTL);
+    const answer = await ctx.registry.acquire(ctx.id, holder, ttlOf(ctx));
     if ('lease' in answer) return { lease: answer.lease, at };
     const left = begun + ctx.lockWait - ctx.clock.now();
     if (left <= 0) throw stillHeld(ctx, answer.heldBy);
@@ -92,7 +94,7 @@ function describe(ctx: Context, holder: LeaseHolder): string {
 function stillHeld(ctx: Context, holder: LeaseHolder): UserError {
   return new UserError(
     `After ${formatDuration(ctx.lockWait)} another run still has ${describe(ctx, holder)} Nothing was changed.`,
-    `Wait for that run or cancel it (a run that is cancelled or killed frees the lease within ${formatDuration(LEASE_TTL)}), then run this one again; or give a longer \`lock-wait\`.`,
+    `Wait for that run or cancel it (a run that is cancelled or killed frees the lease within ${formatDuration(ttlOf(ctx))}), then run this one again; or give a longer \`lock-wait\`.`,
   );
 }
 
@@ -113,20 +115,20 @@ async function write(ctx: Context, taken: Taken, lost: AbortController, change: 
 async function keepAlive(ctx: Context, taken: Taken, lost: AbortController, done: AbortSignal): Promise<void> {
   const stop = AbortSignal.any([done, lost.signal]);
   let good = taken.at;
-  let wait = LEASE_RENEWAL;
+  let wait = renewalOf(ctx);
   while (!stop.aborted) {
-    if (!(await slept(ctx, Math.min(wait, good + LEASE_TTL - ctx.clock.now()), stop))) return;
+    if (!(await slept(ctx, Math.min(wait, good + ttlOf(ctx) - ctx.clock.now()), stop))) return;
     const asked = ctx.clock.now();
-    const expiry = good + LEASE_TTL - asked;
+    const expiry = good + ttlOf(ctx) - asked;
     const outcome = expiry <= 0 ? 'late' : await firstOf(ctx, renewal(ctx, taken), expiry, stop);
     if (outcome === 'stopped') return;
     if (outcome === 'late') {
-      lost.abort(new StaleLeaseError(`The lease of ${ctx.id} could not be renewed for ${formatDuration(LEASE_TTL)}.`));
+      lost.abort(new StaleLeaseError(`The lease of ${ctx.id} could not be renewed for ${formatDuration(ttlOf(ctx))}.`));
     } else if (outcome instanceof StaleLeaseError) {
       lost.abort(outcome);
     } else if (outcome === 'renewed') {
       good = asked;
-      wait = LEASE_RENEWAL;
+      wait = renewalOf(ctx);
     } else {
       ctx.log.warning(`The lease of ${ctx.id} could not be renewed, trying again: ${messageOf(outcome)}`);
       wait = RENEWAL_RETRY;
@@ -136,7 +138,7 @@ async function keepAlive(ctx: Context, taken: Taken, lost: AbortController, done
 
 async function renewal(ctx: Context, taken: Taken): Promise<'renewed' | Error> {
   try {
-    await ctx.registry.renew(ctx.id, taken.lease, LEASE_TTL);
+    await ctx.registry.renew(ctx.id, taken.lease, ttlOf(ctx));
     return 'renewed';
   } catch (error) {
     return error instanceof Error ? error : new Error(String(error));
@@ -174,7 +176,7 @@ async function free(ctx: Context, taken: Taken): Promise<void> {
     await ctx.registry.release(ctx.id, taken.lease);
     ctx.onLease?.(null);
   } catch (error) {
-    const freed = `it frees itself within ${formatDuration(LEASE_TTL)}`;
+    const freed = `it frees itself within ${formatDuration(ttlOf(ctx))}`;
     ctx.log.warning(`The lease of ${ctx.id} could not be released, ${freed}: ${messageOf(error)}`);
   }
 }

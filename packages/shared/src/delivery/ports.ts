@@ -238,6 +238,8 @@ export interface Context {
   readonly signal: AbortSignal;
   /** Milliseconds to wait for another run's lease. */
   readonly lockWait: number;
+  /** Milliseconds after which the lease of a killed run frees itself; 15 s when not given. */
+  readonly leaseTtl?: number;
   /** Told when the lease is taken, and null when it is freed: what a later step needs to free it for a run that was killed. */
   readonly onLease?: (lease: Lease | null) => void;
 }

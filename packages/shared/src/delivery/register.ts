@@ -203,7 +203,7 @@ async function healthy(op: Operation, instance: Instance, release: Release): Pro
   const engine = engineOf(op, instance.host);
   if (!engine)
     throw new DeliveryError(`${instance.name} runs on ${instance.host}, which is not among the hosts given.`);
-  await waitHealthy(op.ctx, engine, instance, release.spec.health);
+  await waitHealthy(op.ctx, engine, instance, release.spec);
 }
 
 async function removeAll(op: Operation, instances: readonly Instance[], release: Release): Promise<void> {

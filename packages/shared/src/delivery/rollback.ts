@@ -8,6 +8,9 @@ import { type Moved, moveTraffic } from './move.ts';
 import { type Operation, operate } from './operation.ts';
 import type { Context, Engine } from './ports.ts';
 
+/** Milliseconds in which an instance that already runs must answer. */
+const WARM_TIMEOUT = 5000;
+
 export interface RollbackRequest {
   /** Empty for the last version that was live and verified. */
   readonly toVersion: string;
@@ -116,7 +119,7 @@ async function makeReady(op: Operation, release: Release): Promise<number> {
     const restarted = instances.length - running.size;
     await Promise.all(
       instances.map((instance) =>
-        waitHealthy(op.ctx, hostOf(op, instance), instance, healthOf(release, running.has(instance.id))),
+        waitHealthy(op.ctx, hostOf(op, instance), instance, checkedAs(release, running.has(instance.id))),
       ),
     );
     if (instances.length === 0 || instances.length < Math.min(expected, 1))
@@ -140,10 +143,10 @@ async function runningIds(op: Operation, release: Release): Promise<readonly str
 }
 
 /** A warm instance has proven itself: one good answer is enough. */
-function healthOf(release: Release, warm: boolean): Release['spec']['health'] {
-  return warm
-    ? { ...release.spec.health, stable: 0, timeout: Math.min(release.spec.health.timeout, 5000) }
-    : release.spec.health;
+function checkedAs(release: Release, warm: boolean): Release['spec'] {
+  const { spec } = release;
+  if (!warm) return spec;
+  return { ...spec, health: { ...spec.health, stable: 0, timeout: Math.min(spec.health.timeout, WARM_TIMEOUT) } };
 }
 
 function hostOf(op: Operation, instance: Instance): Engine {
