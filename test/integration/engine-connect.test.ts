@@ -1,0 +1,186 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect as dial, createServer as listen, type Server, type Socket } from 'node:net';
+import { tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
+import { createServer as listenTls } from 'node:tls';
+import { UnavailableError } from '@cd-actions/shared/domain/errors';
+import { connect } from '@cd-actions/shared/engine/connect';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parts } from '../support/parts.ts';
+
+const SSHD = '/usr/sbin/sshd';
+const socketPath = parts.docker?.socket ?? '';
+
+describe.skipIf(!parts.docker)('reaching an engine', () => {
+  let directory = '';
+  const servers: Server[] = [];
+  const sockets = new Set<Socket>();
+
+  beforeAll(() => {
+    directory = mkdtempSync(join(tmpdir(), 'cd-connect-'));
+  });
+  afterAll(() => {
+    for (const socket of sockets) socket.destroy();
+    for (const server of servers) server.close();
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  async function port(server: Server): Promise<number> {
+    servers.push(server);
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    return (server.address() as { port: number }).port;
+  }
+
+  const forward = (client: Socket): void => {
+    const engine = dial(socketPath);
+    for (const socket of [client, engine]) {
+      sockets.add(socket);
+      socket.on('error', () => socket.destroy());
+    }
+    client.pipe(engine).pipe(client);
+  };
+
+  it('takes the socket, a plain address, DOCKER_HOST and a Docker context', async () => {
+    const plain = await port(listen(forward));
+    const config = join(directory, 'config');
+    const id = createHash('sha256').update('work').digest('hex');
+    mkdirSync(join(config, 'contexts/meta', id), { recursive: true });
+    const meta = { Name: 'work', Endpoints: { docker: { Host: `tcp://127.0.0.1:${plain}` } } };
+    writeFileSync(join(config, 'contexts/meta', id, 'meta.json'), JSON.stringify(meta));
+    writeFileSync(join(config, 'config.json'), JSON.stringify({ currentContext: 'work' }));
+    const ways: readonly (readonly [string | null, Record<string, string>])[] = [
+      [`unix://${socketPath}`, {}],
+      [`tcp://127.0.0.1:${plain}`, {}],
+      [null, { DOCKER_HOST: `tcp://127.0.0.1:${plain}` }],
+      [null, { DOCKER_CONFIG: config }],
+    ];
+    for (const [host, env] of ways) {
+      const connection = await connect(host, { env: { DOCKER_CONFIG: directory, ...env } });
+      expect((await connection.docker.version()).Os).toBe('linux');
+      connection.close();
+    }
+  });
+
+  it('gives up in time when nothing answers, and says what to look at', async () => {
+    const silent = await port(listen((socket) => void sockets.add(socket)));
+    const attempt = connect(`tcp://127.0.0.1:${silent}`, { env: {}, timeout: 200 });
+    await expect(attempt).rejects.toThrow(/does not answer: no answer within 0.2 s/);
+    await expect(connect('unix:///nowhere/docker.sock', { env: {} })).rejects.toThrow(/Start the engine/);
+  });
+
+  it('proves itself with the certificate of DOCKER_CERT_PATH and checks the server', async () => {
+    const certs = join(directory, 'certs');
+    makeCertificates(certs);
+    const read = (name: string) => readFileSync(join(certs, name));
+    const server = listenTls(
+      {
+        key: read('key.pem'),
+        cert: read('cert.pem'),
+        ca: read('ca.pem'),
+        requestCert: true,
+        rejectUnauthorized: true,
+      },
+      forward,
+    );
+    const tls = await port(server);
+    const connection = await connect(`tcp://127.0.0.1:${tls}`, { env: { DOCKER_CERT_PATH: certs } });
+    expect((await connection.docker.version()).Os).toBe('linux');
+    connection.close();
+    const stranger = join(directory, 'stranger');
+    makeCertificates(stranger);
+    const attempt = connect(`tcp://127.0.0.1:${tls}`, { env: { DOCKER_CERT_PATH: stranger } });
+    await expect(attempt).rejects.toBeInstanceOf(UnavailableError);
+  });
+
+  describe.skipIf(!existsSync(SSHD))('over SSH', () => {
+    let sshd: ChildProcess | undefined;
+    let host = '';
+    let config = '';
+
+    beforeAll(async () => {
+      const free = await new Promise<number>((resolve) => {
+        const probe = listen().listen(0, '127.0.0.1', () => {
+          const { port: found } = probe.address() as { port: number };
+          probe.close(() => resolve(found));
+        });
+      });
+      ({ sshd, config } = startSshd(directory, free));
+      host = `ssh://${userInfo().username}@127.0.0.1:${free}`;
+      await listening(free);
+    });
+    afterAll(() => {
+      sshd?.kill();
+    });
+
+    it('works through the ssh client, with requests side by side', async () => {
+      const connection = await connect(host, { env: {}, ssh: ['ssh', '-F', config] });
+      const answers = await Promise.all([
+        connection.docker.version(),
+        connection.docker.info(),
+        connection.docker.ping(),
+      ]);
+      expect(answers[0].Os).toBe('linux');
+      // A large answer and a stream come whole through the pipes.
+      const images = await connection.docker.listImages();
+      expect(images.length).toBeGreaterThan(0);
+      connection.close();
+    });
+
+    it('says what ssh said when it is refused', async () => {
+      const attempt = connect(host, { env: {}, ssh: ['ssh', '-F', config, '-o', 'PubkeyAuthentication=no'] });
+      await expect(attempt).rejects.toThrow(/Permission denied.*authorized_keys/s);
+      const unknown = connect(host, { env: {}, ssh: ['ssh', '-F', config, '-o', 'UserKnownHostsFile=/dev/null'] });
+      await expect(unknown).rejects.toThrow(/Host key verification failed.*known_hosts/s);
+    });
+  });
+});
+
+function makeCertificates(directory: string): void {
+  mkdirSync(directory, { recursive: true });
+  const openssl = (...options: readonly string[]) =>
+    execFileSync('openssl', options, { cwd: directory, stdio: ['ignore', 'ignore', 'pipe'] });
+  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+  openssl('req', '-x509', ...key, '-keyout', 'ca-key.pem', '-out', 'ca.pem', '-days', '2', '-subj', '/CN=test ca');
+  openssl('req', ...key, '-keyout', 'key.pem', '-out', 'request.pem', '-subj', '/CN=docker');
+  writeFileSync(join(directory, 'extensions'), 'subjectAltName=IP:127.0.0.1\nextendedKeyUsage=serverAuth,clientAuth\n');
+  const sign = ['-CA', 'ca.pem', '-CAkey', 'ca-key.pem', '-CAcreateserial', '-days', '2', '-extfile', 'extensions'];
+  openssl('x509', '-req', '-in', 'request.pem', '-out', 'cert.pem', ...sign);
+}
+
+function startSshd(directory: string, port: number): { sshd: ChildProcess; config: string } {
+  const file = (name: string): string => join(directory, name);
+  for (const name of ['host', 'user']) execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', file(name)]);
+  writeFileSync(file('known_hosts'), `[127.0.0.1]:${port} ${readFileSync(file('host.pub'), 'utf8')}`);
+  writeFileSync(file('authorized_keys'), readFileSync(file('user.pub')), { mode: 0o600 });
+  if (userInfo().uid === 0) mkdirSync('/run/sshd', { recursive: true });
+  const server = [
+    `Port ${port}`,
+    'ListenAddress 127.0.0.1',
+    `HostKey ${file('host')}`,
+    `AuthorizedKeysFile ${file('authorized_keys')}`,
+    'PermitRootLogin prohibit-password',
+    'PasswordAuthentication no',
+    'StrictModes no',
+    'UsePAM no',
+    'PidFile none',
+  ];
+  writeFileSync(file('sshd_config'), `${server.join('\n')}\n`);
+  const client = [`IdentityFile ${file('user')}`, 'IdentitiesOnly yes', `UserKnownHostsFile ${file('known_hosts')}`];
+  writeFileSync(file('ssh_config'), `Host *\n  ${client.join('\n  ')}\n`);
+  const sshd = spawn(SSHD, ['-D', '-e', '-f', file('sshd_config')], { stdio: 'ignore' });
+  return { sshd, config: file('ssh_config') };
+}
+
+async function listening(port: number): Promise<void> {
+  for (let attempt = 0; attempt < 100; attempt += 1) {
+    const open = await new Promise<boolean>((resolve) => {
+      const socket = dial(port, '127.0.0.1', () => resolve(true)).on('error', () => resolve(false));
+      setTimeout(() => socket.destroy(), 50);
+    });
+    if (open) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error('sshd did not start');
+}
