@@ -5,6 +5,8 @@ interface Manifest {
   readonly name?: string;
   readonly version?: string;
   readonly license?: string;
+  /** The form of old packages. */
+  readonly licenses?: readonly { readonly type: string }[];
 }
 
 /** The licences of all packages that files under node_modules belong to; packages that share a text stand above it together. */
@@ -16,9 +18,10 @@ export function licensesOf(sources: Iterable<string>): string {
   }
   const byText = new Map<string, string[]>();
   for (const directory of packages.keys()) {
-    const { name, version, license } = manifestOf(directory);
-    const text = textOf(directory) ?? `Licensed under ${license ?? 'no stated licence'}.`;
-    byText.set(text, [...(byText.get(text) ?? []), `${name} ${version} (${license})`]);
+    const { name, version, license, licenses } = manifestOf(directory);
+    const terms = license ?? licenses?.map(({ type }) => type).join(' OR ') ?? 'no stated licence';
+    const text = textOf(directory) ?? `Licensed under ${terms}.`;
+    byText.set(text, [...(byText.get(text) ?? []), `${name} ${version} (${terms})`]);
   }
   const sections = [...byText].map(([text, names]) => `${[...new Set(names)].sort().join('\n')}\n\n${text}\n`);
   const rule = `\n${'-'.repeat(80)}\n\n`;
