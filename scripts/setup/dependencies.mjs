@@ -12,8 +12,14 @@ export async function installDependencies(log) {
   log(`dependencies: installing (${stale})`);
   const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
   const { code, output } = await run(npm, ['ci', '--no-audit', '--no-fund'], { seconds: 600 });
-  if (code !== 0) throw new Error(`\`npm ci\` failed:\n${output.trim()}`);
+  if (code !== 0) throw new Error(`\`npm ci\` failed:\n${errorLines(output)}`);
   if (staleness() !== null) throw new Error(`\`npm ci\` left the packages incomplete: ${lastLine(output)}`);
+}
+
+/** What npm says before it tells how it is used. */
+function errorLines(output) {
+  const lines = output.split('\n').filter((line) => /^npm (error|ERR!)\s+\S/.test(line));
+  return (lines.length > 0 ? lines : output.trim().split('\n')).slice(0, 12).join('\n');
 }
 
 /** Why the installed packages are not those of the lock file; null when they are. */
