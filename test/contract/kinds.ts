@@ -95,8 +95,9 @@ export const whole = (accepts: readonly string[], malformed: readonly string[] =
     shape: /^-?(0|[1-9]\d*)$/,
   });
 export const port = whole(['1', '8080', '65535'], ['0', '-1', '65536']);
+const otherCase = (text: string): string => (text === text.toLowerCase() ? text.toUpperCase() : text.toLowerCase());
 export const word = (...words: readonly string[]): Kind =>
-  strict({ malformed: ['none-such', words[0]?.toUpperCase() ?? '', `${words[0]}x`], accepts: words });
+  strict({ malformed: ['none-such', otherCase(words[0] ?? ''), `${words[0]}x`], accepts: words });
 export const decimal = (accepts: readonly string[], malformed: readonly string[]): Kind =>
   strict({ malformed: ['1e3', '0x10', 'one', '.5', '1,5', 'NaN', 'Infinity', ...malformed], accepts });
 export const httpUrl = strict({
