@@ -38,7 +38,7 @@ export function closedLoop(options: ClosedLoopOptions): LoadRun {
   const result = Promise.all(clients).then((): LoadResult => {
     options.signal?.removeEventListener('abort', abort);
     options.signal?.throwIfAborted();
-    const about = { engine: 'closed-loop', url: options.url, startedAt, intendedRate: null };
+    const about = { engine: 'closed-loop', url: prepared.shownUrl, startedAt, intendedRate: null };
     return recorder.result(about, prepared.now(), prepared.now(), null);
   });
   result.catch(() => {});

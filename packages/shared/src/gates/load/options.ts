@@ -43,7 +43,7 @@ export interface LoadRun {
 export const DEFAULT_TIMEOUT = 10_000;
 export const DEFAULT_VERSION_HEADER = 'X-Version';
 
-/** The request and the endpoint of a run. @throws TypeError for a URL, method or header that cannot be written to the wire. */
+/** The request and the endpoint of a run. */
 export interface Prepared {
   readonly endpoint: Endpoint;
   readonly request: Buffer;
@@ -52,10 +52,13 @@ export interface Prepared {
   readonly headRequest: boolean;
   readonly timeout: number;
   readonly now: () => number;
+  /** Without the query, which may hold a token. */
+  readonly shownUrl: string;
 }
 
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
+/** @throws TypeError for a URL, method or header that cannot be written to the wire. */
 export function prepare(options: RequestOptions): Prepared {
   const url = new URL(options.url);
   if (url.protocol !== 'http:' && url.protocol !== 'https:') throw new TypeError('only http and https can be loaded');
@@ -82,5 +85,6 @@ export function prepare(options: RequestOptions): Prepared {
     headRequest: method === 'HEAD',
     timeout: options.timeout ?? DEFAULT_TIMEOUT,
     now,
+    shownUrl: `${url.origin}${url.pathname}`,
   };
 }

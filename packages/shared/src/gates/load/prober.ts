@@ -207,8 +207,8 @@ class Prober implements LoadRun {
 
   #finish(): void {
     this.#close();
-    const { url, rate } = this.#options;
-    const about = { engine: 'builtin', url, startedAt: this.#startedAt, intendedRate: rate };
+    const { rate } = this.#options;
+    const about = { engine: 'builtin', url: this.#prepared.shownUrl, startedAt: this.#startedAt, intendedRate: rate };
     const result = this.#recorder.result(about, this.#end, this.#prepared.now(), null);
     this.#settle.resolve({ ...result, generator: generatorReport(this.#lag, this.#delayed, result) });
   }

@@ -43,6 +43,7 @@ export interface GeneratorReport {
 /** The normalised result of a load test, whichever engine made it. Warm-up is not in it. */
 export interface LoadResult {
   readonly engine: string;
+  /** Without its query. */
   readonly url: string;
   /** ISO 8601, the beginning of the measurement. */
   readonly startedAt: string;

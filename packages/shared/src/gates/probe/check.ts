@@ -30,10 +30,10 @@ export interface HeaderValue {
 }
 
 const SYNTAX =
-  '`METHOD /path [status] [json:$.a.b>0] [header:Name=value] [body:/text/] [<500ms]`, such as `GET /health 200` or `GET /api/items 200-299 json:$.items.length>0 <500ms`';
+  '`METHOD /path status [json:$.a.b>0] [header:Name=value] [body:/text/] [<500ms]`, such as `GET /health 200` or `GET /api/items 200-299 json:$.items.length>0 <500ms`';
 
 /**
- * One check: a safe method, a path, then in any order: statuses (`200`, `200-299`, `2xx`, `200,204`; default 2xx), `json:` path with or without a
+ * One check: a safe method, a path, then in any order: statuses (`200`, `200-299`, `200,204`), `json:` path with or without a
  * comparison, `header:Name`, `header:Name=value`, `header:Name~part`, `body:/text/` (plain text; `\/` and `\\` are escapes), `<500ms`.
  * Values with spaces stand in double quotes.
  */
@@ -46,22 +46,20 @@ export const check: Grammar<Check> = {
     if (path === undefined || !/^\/[\x21-\x7e]{0,2047}$/.test(path) || /[#"\\]/.test(path))
       throw new Refused('needs a path that begins with `/`, without spaces');
     const statuses = rest.filter((token) => /^[1-5]/.test(token));
-    if (statuses.length > 1) throw new Refused('names more than one status; write `200,204` or `200-299`');
+    if (statuses.length !== 1) throw new Refused('needs one status expectation, such as `200`, `200,204` or `200-299`');
     const expectations = rest.filter((token) => !/^[1-5]/.test(token)).map(expectation);
     if (expectations.filter((each) => each.kind === 'time').length > 1)
       throw new Refused('names more than one time limit');
     if (method === 'HEAD' && expectations.some((each) => each.kind === 'body' || each.kind === 'json'))
       throw new Refused('looks at a body, which the answer to HEAD has not');
-    return { text: raw.trim(), method, path, status: statusRanges(statuses[0] ?? '2xx'), expectations };
+    return { text: raw.trim(), method, path, status: statusRanges(statuses[0] ?? ''), expectations };
   },
 };
 
-/** Statuses as ranges: `200`, `200-299`, `2xx`, several with commas. @throws Refused */
+/** Statuses as inclusive ranges: `200`, `200-299`, several with commas. @throws Refused */
 export function statusRanges(text: string): readonly (readonly [number, number])[] {
   return text.split(',').map((part) => {
     const match = /^([1-5]\d\d)(?:-([1-5]\d\d))?$/.exec(part);
-    const klass = /^([1-5])xx$/i.exec(part);
-    if (klass) return [Number(klass[1]) * 100, Number(klass[1]) * 100 + 99];
     const [from, to] = [Number(match?.[1]), Number(match?.[2] ?? match?.[1])];
     if (!match || to < from) throw new Refused(`has \`${part.slice(0, 20)}\`, which is no status`);
     return [from, to];
