@@ -96,6 +96,18 @@ describe.skipIf(!parts.redis)('A Redis that is not there', () => {
     expect((await registry.read(id)).releases).toEqual([]);
   });
 
+  it('can be closed at once while it does not answer', async () => {
+    const redis = await server();
+    redis.pause();
+    const registry = redisRegistry(redis.url);
+    const reading = failure(() => registry.read(id));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const begun = performance.now();
+    await registry.close();
+    expect((await reading).error.message).toBe('The connection to the registry is closed.');
+    expect(performance.now() - begun).toBeLessThan(2_000);
+  });
+
   it('lets the process end by itself, and prints nothing', async () => {
     const port = await freePort();
     const script = `
@@ -117,7 +129,7 @@ describe.skipIf(!parts.redis)('A Redis that is not there', () => {
       await registry.close();
       await registry.read('a@b').catch((error) => console.log(error.message));`;
     const run = promisify(execFile)(process.execPath, [...EVAL, script], { timeout: 10_000 });
-    expect(await run).toEqual({ stdout: 'The registry was used after it was closed.\n', stderr: '' });
+    expect(await run).toEqual({ stdout: 'The connection to the registry is closed.\n', stderr: '' });
   });
 });
 

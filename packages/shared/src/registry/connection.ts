@@ -19,6 +19,7 @@ export interface ConnectionTimes {
 type Client = (Redis | Cluster) &
   Readonly<Record<ScriptName, (...args: readonly (string | number)[]) => Promise<unknown>>>;
 
+const CLOSED = 'The connection to the registry is closed.';
 const FIRST_PAUSE = 50;
 const LONGEST_PAUSE = 500;
 
@@ -51,18 +52,18 @@ export class Connection {
       try {
         return await command(await this.#ready());
       } catch (error) {
+        if (this.#closed) throw new Error(CLOSED, { cause: error });
         if (needsNewConnection(error)) this.#client?.disconnect();
         const again = isPassing(error) || (this.#address.kind === 'sentinel' && needsNewConnection(error));
-        if (this.#closed || !again || performance.now() + pause > deadline) throw this.#explained(error);
+        if (!again || performance.now() + pause > deadline) throw this.#explained(error);
         await wait(pause);
       }
     }
   }
 
-  /** Ends the connection at once. Idempotent; never fails. */
+  /** Ends the connection at once, also one that is being opened. Idempotent; never fails. */
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#opening?.catch(() => undefined);
     const client = this.#client;
     if (!client || client.status === 'end' || client.status === 'wait') return;
     await new Promise<void>((resolve) => {
@@ -72,7 +73,7 @@ export class Connection {
   }
 
   async #ready(): Promise<Client> {
-    if (this.#closed) throw new Error('The registry was used after it was closed.');
+    if (this.#closed) throw new Error(CLOSED);
     if (this.#client?.status === 'ready') return this.#client;
     this.#opening ??= this.#open().finally(() => {
       this.#opening = undefined;

@@ -35,7 +35,7 @@ const RULES: readonly Rule[] = [
     /NOPERM|can't run this command|can't access/,
     'user',
     'does not let this user do what the registry needs',
-    'Allow the user `~cd:* +@read +@write +@scripting +@connection +time` (ACL SETUSER).',
+    'Allow the user `~cd:* +@read +@write +@scripting +@connection +time +info +cluster` (ACL SETUSER).',
   ],
   [
     /DB index is out of range|SELECT is not allowed/,
