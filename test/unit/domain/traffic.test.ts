@@ -1,4 +1,12 @@
-import { shift, type Target, type TrafficPlan, versionsIn, weightOf } from '@cd-actions/shared/domain/traffic';
+import {
+  gaining,
+  mainVersion,
+  shift,
+  type Target,
+  type TrafficPlan,
+  versionsIn,
+  weightOf,
+} from '@cd-actions/shared/domain/traffic';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
@@ -125,5 +133,25 @@ describe('versionsIn', () => {
         mirror: { version: 'v4', share: 10 },
       }),
     ).toEqual(['v1', 'v3', 'v4']);
+  });
+});
+
+describe('mainVersion and gaining', () => {
+  const canary = plan([
+    { version: 'v2', weight: 10 },
+    { version: 'v1', weight: 90 },
+  ]);
+  const half = plan([
+    { version: 'v2', weight: 50 },
+    { version: 'v1', weight: 50 },
+  ]);
+
+  it('tell the version that most users get from the one that a change is about', () => {
+    expect(mainVersion(canary)).toBe('v1');
+    expect(gaining(plan([{ version: 'v1', weight: 100 }]), canary)?.version).toBe('v2');
+    expect(gaining(half, canary)?.version).toBe('v1');
+    expect(gaining(null, canary)?.version).toBe('v1');
+    expect(gaining(canary, canary)?.version).toBe('v1');
+    expect(mainVersion(plan([]))).toBeUndefined();
   });
 });

@@ -1,6 +1,15 @@
 import { type Journal, liveVersion, type Retirement } from '../domain/deployment.ts';
 import { StaleLeaseError } from '../domain/errors.ts';
-import { type Route, shift, type Traffic, type TrafficPlan, versionsIn, weightOf } from '../domain/traffic.ts';
+import {
+  gaining,
+  mainVersion,
+  type Route,
+  shift,
+  type Traffic,
+  type TrafficPlan,
+  versionsIn,
+  weightOf,
+} from '../domain/traffic.ts';
 import { eventOf } from './events.ts';
 import { attempt } from './hosts.ts';
 import type { Operation } from './operation.ts';
@@ -64,7 +73,7 @@ export async function moveTraffic(
   const moving = await takeSteps(op, operation, wanted, request);
   const drained = await retireLeft(op);
   return {
-    liveVersion: wanted.plan.targets[0]?.version ?? '',
+    liveVersion: mainVersion(wanted.plan) ?? '',
     previousVersion: liveVersion(op.deployment) ?? '',
     plan: wanted.plan,
     ...moving,
@@ -81,7 +90,7 @@ function isServed(op: Operation, wanted: Wanted): boolean {
 /** The same again is no move, but an Nginx that lost its configuration meanwhile gets it back. */
 async function nothingToMove(op: Operation, wanted: Wanted): Promise<Moved> {
   await publish(op, op.deployment);
-  const live = wanted.plan.targets[0]?.version ?? '';
+  const live = mainVersion(wanted.plan) ?? '';
   const generation = op.deployment.traffic?.generation ?? 0;
   op.ctx.log.info(`${op.ctx.id} has this traffic already (generation ${generation}).`);
   const same = { liveVersion: live, previousVersion: live, plan: wanted.plan, generation };
@@ -120,13 +129,13 @@ async function takeSteps(
   }
 }
 
-/** The plan at each step: growing weights of the first version when others are live, then the wished plan. */
+/** The plan at each step: growing weights of the version that gains when others are live, then the wished plan. */
 export function plansOnTheWay(
   current: TrafficPlan | null,
   wanted: TrafficPlan,
   steps: readonly number[],
 ): readonly TrafficPlan[] {
-  const target = wanted.targets[0];
+  const target = gaining(current, wanted);
   if (!current || !target || wanted.maintenance || current.maintenance) return [wanted];
   const from = weightOf(current, target.version);
   const onTheWay = steps.filter((weight) => weight > from && weight < target.weight);
@@ -162,7 +171,7 @@ function journalOf(op: Operation, operation: Journal['operation'], plan: Traffic
   return {
     operation,
     phase: 'activating',
-    version: plan.targets[0]?.version ?? '',
+    version: gaining(op.deployment.traffic?.plan ?? null, plan)?.version ?? '',
     from: op.deployment.traffic,
     retiring: [],
     startedAt: new Date(op.ctx.clock.now()).toISOString(),

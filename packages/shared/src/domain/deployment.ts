@@ -1,7 +1,7 @@
 import type { DeploymentId } from './names.ts';
 import type { Instance, Release } from './release.ts';
 import type { RunIdentity } from './run.ts';
-import type { Traffic } from './traffic.ts';
+import { mainVersion, type Traffic } from './traffic.ts';
 
 /** What the registry knows of one app in one environment. */
 export interface Deployment {
@@ -63,8 +63,7 @@ export function findRelease(deployment: Deployment, version: string): Release | 
 
 /** The version with the largest weight; undefined before the first switch. */
 export function liveVersion(deployment: Deployment): string | undefined {
-  const targets = deployment.traffic?.plan.targets ?? [];
-  return [...targets].sort((a, b) => b.weight - a.weight)[0]?.version;
+  return deployment.traffic ? mainVersion(deployment.traffic.plan) : undefined;
 }
 
 /** All instances of all releases that can be given traffic. */

@@ -56,6 +56,19 @@ export function weightOf(plan: TrafficPlan, version: string): number {
   return plan.targets.find((target) => target.version === version)?.weight ?? 0;
 }
 
+/** The version with the largest share, the first of equals; undefined in a plan without targets. */
+export function mainVersion(plan: TrafficPlan): string | undefined {
+  return [...plan.targets].sort((a, b) => b.weight - a.weight)[0]?.version;
+}
+
+/** What a change of plan is about: the target whose weight grows most, else the one with the largest share. */
+export function gaining(current: TrafficPlan | null, wanted: TrafficPlan): Target | undefined {
+  const gain = (target: Target): number => target.weight - (current ? weightOf(current, target.version) : 0);
+  const most = [...wanted.targets].sort((a, b) => gain(b) - gain(a))[0];
+  if (most && gain(most) > 0) return most;
+  return wanted.targets.find((target) => target.version === mainVersion(wanted));
+}
+
 /**
  * A plan that gives `version` the weight and shares the rest among the others in proportion. A version that is new to the plan stands
  * first; one that is in it keeps its place, because the order decides which users are moved: while its weight grows nobody is moved
