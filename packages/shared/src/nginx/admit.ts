@@ -1,0 +1,130 @@
+import { isIP } from 'node:net';
+import type { ProxyConfig } from '../delivery/ports.ts';
+import { UserError } from '../domain/errors.ts';
+import { type Grammar, integer, mapped, pattern, Refused } from '../domain/grammar.ts';
+import { absolutePath, appName, versionName } from '../domain/names.ts';
+import type { MatchRule } from '../domain/traffic.ts';
+
+/** A host name as Nginx's `server_name` takes it: exact, or with a leading `*.`; `_` for every other host. */
+export const serverName: Grammar<string> = mapped(
+  pattern(
+    'a host name such as `shop.example.com` or `*.example.com`, or `_` for any',
+    /^(?:_|(?:\*\.)?[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*)$/,
+    253,
+  ),
+  (name) => name.toLowerCase(),
+);
+
+const port = integer(1, 65_535);
+
+/** A port, or an IP address and port: `80`, `127.0.0.1:8080`, `[::1]:8080`. */
+export const listenAddress: Grammar<string> = {
+  allowed: 'a port, or an address and port: `80`, `127.0.0.1:8080`, `[::]:80`',
+  parse(raw) {
+    const match = /^(?:(\d{1,3}(?:\.\d{1,3}){3})|\[([0-9A-Fa-f:.]{2,45})\]):(\d{1,5})$/.exec(raw);
+    if (!match) return String(port.parse(raw));
+    if (isIP(match[1] ?? match[2] ?? '') === 0) throw new Refused('does not begin with an IP address');
+    port.parse(match[3] ?? '');
+    return raw;
+  },
+};
+
+/** A URL path without anything that Nginx, a shell or a URL parser could read otherwise. */
+export const pathPrefix: Grammar<string> = {
+  allowed: 'a path that begins with `/`, of letters, digits, `/`, `.`, `_`, `-`, `~`',
+  parse(raw) {
+    if (raw.length > 512) throw new Refused('is longer than 512 characters');
+    if (!/^\/[A-Za-z0-9/._~-]*$/.test(raw)) throw new Refused('is not a plain path');
+    if (/\/\/|(?:^|\/)\.{1,2}(?:\/|$)/.test(raw)) throw new Refused('contains `//`, `.` or `..`');
+    return raw;
+  },
+};
+
+const RULE = {
+  header: /^([A-Za-z0-9][A-Za-z0-9-]{0,63})=([A-Za-z0-9._-]{1,128})$/,
+  cookie: /^([A-Za-z0-9_]{1,64})=([A-Za-z0-9._-]{1,128})$/,
+} as const;
+
+/** `name=value` of a header or a cookie. Nginx has no variable for a cookie with `-` and drops headers with `_`. */
+export function matchRule(kind: MatchRule['kind']): Grammar<{ readonly name: string; readonly value: string }> {
+  return {
+    allowed: kind === 'header' ? '`Name=value`, such as `X-Canary=always`' : '`name=value`, such as `canary=always`',
+    parse(raw) {
+      const match = RULE[kind].exec(raw);
+      if (!match?.[1] || !match[2])
+        throw new Refused(
+          `is not \`name=value\` of letters, digits, ${kind === 'header' ? '`-`' : '`_`'} in the name and \`.\`, \`_\`, \`-\` in the value`,
+        );
+      return { name: match[1], value: match[2] };
+    },
+  };
+}
+
+/** Any address that a server of an upstream group can have. */
+const serverAddress: Grammar<string> = {
+  allowed: 'an IP address or a host name',
+  parse(raw) {
+    if (isIP(raw) === 0) pattern('a host name', /^[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?$/, 253).parse(raw);
+    if (raw.includes('%')) throw new Refused('has a zone');
+    return raw;
+  },
+};
+
+/**
+ * The border between everything else and the rendered text: whatever an input parser let through, no value that could change the shape
+ * of a configuration comes past here. Throws `UserError` naming the field.
+ */
+export function admit(config: ProxyConfig): void {
+  const [app = '', environment = '', ...more] = config.id.split('@');
+  held('app', appName, app);
+  held('environment', appName, environment);
+  if (more.length > 0) throw new UserError(`The deployment ${JSON.stringify(config.id)} is not \`app@environment\`.`);
+  held('generation', integer(0, Number.MAX_SAFE_INTEGER), String(config.generation));
+  const { route, plan } = config;
+  if (route.listen.length === 0 || route.serverName.length === 0)
+    throw new UserError('A route needs at least one `listen` and one `server-name`.');
+  for (const each of route.listen) held('listen', listenAddress, each);
+  for (const each of route.serverName) held('server-name', serverName, each);
+  held('path-prefix', pathPrefix, route.pathPrefix);
+  if (route.tls) {
+    held('tls-certificate', absolutePath, route.tls.certificate);
+    held('tls-certificate-key', absolutePath, route.tls.key);
+  }
+  for (const pool of config.pools) {
+    held('version', versionName, pool.version);
+    for (const server of pool.servers) {
+      held('address', serverAddress, server.address);
+      held('port', port, String(server.port));
+    }
+  }
+  admitPlan(config);
+  if (plan.mirror) throw new UserError('Mirroring is not supported yet.', 'Leave `mirror` out.');
+}
+
+function admitPlan({ id, plan, pools }: ProxyConfig): void {
+  const sum = plan.targets.reduce((total, target) => total + target.weight, 0);
+  for (const target of plan.targets) held('weight', integer(0, 100), String(target.weight));
+  if (sum !== 100) throw new UserError(`The weights of ${id} sum to ${sum}, not to 100.`, 'Correct `traffic`.');
+  for (const rule of plan.rules) held(`match-${rule.kind}`, matchRule(rule.kind), `${rule.name}=${rule.value}`);
+  if (plan.maintenance) held('maintenance', integer(0, 86_400), String(plan.maintenance.retryAfter));
+  const routable = new Set(pools.filter((pool) => pool.servers.length > 0).map((pool) => pool.version));
+  for (const { version } of [...plan.targets.filter((target) => target.weight > 0), ...plan.rules]) {
+    held('version', versionName, version);
+    if (!routable.has(version))
+      throw new UserError(
+        `Version ${version} of ${id} has no running instance that this Nginx can reach.`,
+        'Register it with register-container first.',
+      );
+  }
+}
+
+function held<T>(field: string, grammar: Grammar<T>, value: string): void {
+  try {
+    grammar.parse(value);
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    throw new UserError(
+      `\`${field}\`: ${JSON.stringify(value.slice(0, 80))} ${error.message}. Allowed: ${grammar.allowed}.`,
+    );
+  }
+}
