@@ -13,7 +13,10 @@ export function statusOf(error: unknown): number | undefined {
 /** The engine's own words. */
 export function wordsOf(error: unknown): string {
   const said = (error as ApiError | undefined)?.json?.message ?? messageOf(error);
-  return said.trim().replace(/\.$/, '');
+  return said
+    .replace(/^\(HTTP code \d+\) [a-z ]+ - /, '')
+    .trim()
+    .replace(/\.$/, '');
 }
 
 const known = (error: unknown): boolean =>

@@ -2,7 +2,7 @@ import type Dockerode from 'dockerode';
 import type { ImageFacts } from '../delivery/ports.ts';
 import { UserError } from '../domain/errors.ts';
 import { type AuthLookup, registryOf } from './docker-config.ts';
-import { asked } from './faults.ts';
+import { asked, statusOf, wordsOf } from './faults.ts';
 import { jsonLines } from './text.ts';
 
 /** The parts of an image reference. `tag` is `latest` when neither tag nor digest is given, as Docker has it. */
@@ -86,19 +86,14 @@ async function pull(docker: Dockerode, host: string, reference: string, auth: Au
   const options = credentials ? { authconfig: credentials } : {};
   // A registry that cannot be reached is a 500 of the engine, yet the user's to put right.
   const failed = (error: unknown): UserError =>
-    new UserError(`Docker on ${host} could not pull ${reference}: ${words(error)}.`, remedy, { cause: error });
+    new UserError(`Docker on ${host} could not pull ${reference}: ${wordsOf(error)}.`, remedy, { cause: error });
   const stream = await asked(host, `pull ${reference}`, () =>
     docker.pull(exact, options).catch((error: unknown) => {
-      throw (error as { statusCode?: number }).statusCode === undefined ? error : failed(error);
+      throw statusOf(error) === undefined ? error : failed(error);
     }),
   );
   for await (const event of jsonLines(stream as AsyncIterable<Buffer>)) {
     const { error } = event as { error?: string };
     if (error) throw failed(new Error(error));
   }
-}
-
-function words(error: unknown): string {
-  const { json, message } = error as { json?: { message?: string }; message?: string };
-  return (json?.message ?? message ?? '').trim().replace(/\.$/, '');
 }
