@@ -173,6 +173,8 @@ export interface ProxyState {
 /** A configuration written beside the live one. Nothing that serves or restarts reads it. */
 export interface StagedConfig {
   readonly config: ProxyConfig;
+  /** The whole rendered configuration of the deployment, for people. */
+  readonly text: string;
   /** A unified diff against what is live; empty when the same. */
   readonly diff: string;
   /** The pools or the route change, so that activating it takes a reload. */

@@ -1,64 +1,11 @@
 import { isIP } from 'node:net';
 import type { ProxyConfig } from '../delivery/ports.ts';
 import { UserError } from '../domain/errors.ts';
-import { type Grammar, integer, mapped, pattern, Refused } from '../domain/grammar.ts';
+import { type Grammar, integer, pattern, Refused } from '../domain/grammar.ts';
 import { absolutePath, appName, versionName } from '../domain/names.ts';
-import type { MatchRule } from '../domain/traffic.ts';
-
-/** A host name as Nginx's `server_name` takes it: exact, or with a leading `*.`; `_` for every other host. */
-export const serverName: Grammar<string> = mapped(
-  pattern(
-    'a host name such as `shop.example.com` or `*.example.com`, or `_` for any',
-    /^(?:_|(?:\*\.)?[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*)$/,
-    253,
-  ),
-  (name) => name.toLowerCase(),
-);
+import { listenAddress, matchRule, pathPrefix, serverName } from '../domain/route.ts';
 
 const port = integer(1, 65_535);
-
-/** A port, or an IP address and port: `80`, `127.0.0.1:8080`, `[::1]:8080`. */
-export const listenAddress: Grammar<string> = {
-  allowed: 'a port, or an address and port: `80`, `127.0.0.1:8080`, `[::]:80`',
-  parse(raw) {
-    const match = /^(?:(\d{1,3}(?:\.\d{1,3}){3})|\[([0-9A-Fa-f:.]{2,45})\]):(\d{1,5})$/.exec(raw);
-    if (!match) return String(port.parse(raw));
-    if (isIP(match[1] ?? match[2] ?? '') === 0) throw new Refused('does not begin with an IP address');
-    port.parse(match[3] ?? '');
-    return raw;
-  },
-};
-
-/** A URL path without anything that Nginx, a shell or a URL parser could read otherwise. */
-export const pathPrefix: Grammar<string> = {
-  allowed: 'a path that begins with `/`, of letters, digits, `/`, `.`, `_`, `-`, `~`',
-  parse(raw) {
-    if (raw.length > 512) throw new Refused('is longer than 512 characters');
-    if (!/^\/[A-Za-z0-9/._~-]*$/.test(raw)) throw new Refused('is not a plain path');
-    if (/\/\/|(?:^|\/)\.{1,2}(?:\/|$)/.test(raw)) throw new Refused('contains `//`, `.` or `..`');
-    return raw;
-  },
-};
-
-const RULE = {
-  header: /^([A-Za-z0-9][A-Za-z0-9-]{0,63})=([A-Za-z0-9._-]{1,128})$/,
-  cookie: /^([A-Za-z0-9_]{1,64})=([A-Za-z0-9._-]{1,128})$/,
-} as const;
-
-/** `name=value` of a header or a cookie. Nginx has no variable for a cookie with `-` and drops headers with `_`. */
-export function matchRule(kind: MatchRule['kind']): Grammar<{ readonly name: string; readonly value: string }> {
-  return {
-    allowed: kind === 'header' ? '`Name=value`, such as `X-Canary=always`' : '`name=value`, such as `canary=always`',
-    parse(raw) {
-      const match = RULE[kind].exec(raw);
-      if (!match?.[1] || !match[2])
-        throw new Refused(
-          `is not \`name=value\` of letters, digits, ${kind === 'header' ? '`-`' : '`_`'} in the name and \`.\`, \`_\`, \`-\` in the value`,
-        );
-      return { name: match[1], value: match[2] };
-    },
-  };
-}
 
 /** Any address that a server of an upstream group can have. */
 const serverAddress: Grammar<string> = {

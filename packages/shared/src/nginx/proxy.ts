@@ -92,7 +92,8 @@ export class NginxProxy implements ProxyPort {
       fallback: mainPool(live ? liveConfig(live) : config),
     });
     const needsReload = live?.generation.structure !== rendered.structure;
-    const staged = { config, token, needsReload, diff: this.#diff(config, rendered, live, settings) };
+    const diff = this.#diff(config, rendered, live, settings);
+    const staged = { config, token, needsReload, diff, text: readable(config, rendered) };
     const work: Work = { staged, rendered, live, settings, written: false };
     if (needsReload) await this.write(work);
     this.#work.set(token, work);
@@ -240,6 +241,15 @@ export class NginxProxy implements ProxyPort {
   async #remove(id: DeploymentId, token: string): Promise<void> {
     await this.#site.host.run(`rm -rf ${quote(layout(this.#site.root).generation(id, token))}\n`);
   }
+}
+
+/** Every file under its name; the private server's part is nobody's business. */
+function readable(config: ProxyConfig, rendered: Rendered): string {
+  const servers = [...rendered.servers].map(([key, text]) => [`servers/${key}.conf`, text] as const);
+  const files = [...rendered.files].filter(([name]) => name !== 'admin.conf');
+  return [...files, ...servers, ['plan', pretty(config.plan)] as const]
+    .map(([name, text]) => `# ${name}\n${text}`)
+    .join('\n');
 }
 
 function pretty(plan: unknown): string {
