@@ -93,7 +93,7 @@ describe.each(actions)('$name', (action) => {
 
   it('reads its inputs without touching the world: only grammars are within reach of the parser', () => {
     const allowed =
-      /^(packages\/shared\/src\/(domain|action\/(inputs|deployment-inputs))|actions\/[a-z-]+\/src\/|packages\/shared\/src\/gates\/)/;
+      /^(packages\/shared\/src\/(domain|action\/(inputs|deployment-inputs|traffic-inputs))|actions\/[a-z-]+\/src\/|packages\/shared\/src\/gates\/)/;
     const reached = [...imports(join(ROOT, 'actions', name, 'src', 'inputs.ts'))];
     expect(reached.filter((file) => !allowed.test(file) && !PURE.includes(file))).toEqual([]);
   });
@@ -115,8 +115,11 @@ function badValues(kind: Kind): readonly string[] {
  * itself and not supported yet counts as accepted. A grammar must refuse, not break.
  */
 function problemsOf(action: Action, input: string, raw: string): string | null {
-  const read = (each: string): string =>
-    each === input ? raw : action.inputs[each]?.required ? (kindOf(action.name, each)?.accepts[0] ?? '') : '';
+  const read = (each: string): string => {
+    if (each === input) return raw;
+    const beside = kindOf(action.name, input)?.beside?.[each];
+    return beside ?? (action.inputs[each]?.required ? (kindOf(action.name, each)?.accepts[0] ?? '') : '');
+  };
   try {
     readInputs(action.inputs, read, action.check as never);
     return null;

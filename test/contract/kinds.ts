@@ -10,6 +10,8 @@ export interface Kind {
   readonly accepts: readonly string[];
   /** An otherwise right value around a danger. */
   readonly around?: (danger: string) => string;
+  /** Inputs that have to be given along with it. */
+  readonly beside?: Readonly<Record<string, string>>;
   /** Whatever is accepted matches this: the whole value, or each item of a list. */
   readonly shape?: RegExp;
 }

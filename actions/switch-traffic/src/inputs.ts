@@ -1,12 +1,14 @@
 import { deploymentInputs } from '@cd-actions/shared/action/deployment-inputs';
 import { maybe, optional, type Problem, problem, type Values } from '@cd-actions/shared/action/inputs';
 import { checkTraffic, trafficInputs } from '@cd-actions/shared/action/traffic-inputs';
+import { workspacePath } from '@cd-actions/shared/domain/container';
 import { duration, integer, list, oneOf, text } from '@cd-actions/shared/domain/grammar';
 import { sentence } from '@cd-actions/shared/domain/names';
 
 export const inputs = {
   ...deploymentInputs,
   ...trafficInputs,
+  output: maybe(workspacePath, ''),
   steps: optional(list(integer(1, 100), { commas: true, max: 100 }), '5,25,50,100'),
   'step-interval': optional(duration(0, 86_400_000), '10s'),
   analysis: maybe(text('the judge between steps'), ''),
@@ -23,7 +25,7 @@ export type Inputs = Values<typeof inputs>;
 /** Contradictions, and what this version does not honour yet. */
 export function check(values: Inputs): readonly Problem[] {
   const problems = [...checkTraffic(values)];
-  for (const name of ['analysis', 'maintenance', 'mirror'] as const) {
+  for (const name of ['output', 'analysis', 'maintenance', 'mirror'] as const) {
     if (values[name] !== '') problems.push(problem(name, 'is not supported yet in this version. Leave it out.'));
   }
   const ascending = values.steps.every((weight, index) => index === 0 || weight > (values.steps[index - 1] ?? 0));
