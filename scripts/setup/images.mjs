@@ -32,7 +32,7 @@ export const IMAGES = {
   },
   redis: {
     tag: 'cd-actions-test/redis:current',
-    pull: () => 'redis:7',
+    pull: () => 'redis:8.0',
     suite: 'bookworm',
     packages: ['redis-server'],
     hooks: () => [],

@@ -7,36 +7,49 @@ import { actionNames, bundleOf } from '../support/run-action.ts';
 
 const ROUNDS = 8;
 
+/** The first thing an action does is to load the toolkit: that far, its own code has been loaded and runs. */
+const STOP_AT_FIRST_LINE = `
+const Module = require('node:module');
+const load = Module._load;
+Module._load = function (request, ...rest) {
+  if (request.endsWith('vendor/actions-core/index.js')) process.exit(77);
+  return load.call(this, request, ...rest);
+};
+`;
+
 describe('the start of a bundle', () => {
   let directory: string;
   let bare: string;
+  let probe: string;
 
   beforeAll(() => {
     directory = mkdtempSync(join(tmpdir(), 'cd-actions-start-'));
     bare = join(directory, 'bare.cjs');
-    writeFileSync(bare, '');
+    writeFileSync(bare, 'process.exit(77);\n');
+    probe = join(directory, 'probe.cjs');
+    writeFileSync(probe, STOP_AT_FIRST_LINE);
   });
 
   afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
-  function milliseconds(script: string): number {
+  /** Milliseconds until the first line of a script's own code. */
+  function start(script: string): number {
     const began = performance.now();
-    spawnSync(process.execPath, [script], { env: { PATH: process.env['PATH'] }, stdio: 'ignore' });
+    const env = { PATH: process.env['PATH'] };
+    const { status } = spawnSync(process.execPath, ['--require', probe, script], { env, stdio: 'ignore' });
+    expect(status).toBe(77);
     return performance.now() - began;
   }
 
-  /** The bundle runs all of its start: it reads its inputs with the toolkit, finds one bad and says so. */
-  test.each(actionNames())("%s refuses a bad input within three times bare Node's start", (name) => {
+  test.each(actionNames())("%s reaches its first own line within three times bare Node's start", (name) => {
     const script = bundleOf(name);
     expect(existsSync(script), `${script} is missing: run \`npm run build\``).toBe(true);
     const times = { bare: [] as number[], bundle: [] as number[] };
     // Interleaved, and the best of each: a busy machine slows both, and never makes one quicker.
     for (let round = 0; round < ROUNDS; round += 1) {
-      times.bare.push(milliseconds(bare));
-      times.bundle.push(milliseconds(script));
+      times.bare.push(start(bare));
+      times.bundle.push(start(script));
     }
-    const ratio = Math.min(...times.bundle) / Math.min(...times.bare);
-    console.log(`${name}: ${Math.min(...times.bundle).toFixed(0)} ms, ${ratio.toFixed(2)} times bare Node`);
-    expect(ratio).toBeLessThanOrEqual(3);
+    expect(Math.min(...times.bundle) / Math.min(...times.bare)).toBeLessThanOrEqual(3);
   });
 });
