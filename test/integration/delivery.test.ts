@@ -102,7 +102,7 @@ describe.skipIf(!parts.docker || !parts.images || !parts.redis)(
     it('keeps a history of who did what', async () => {
       const events = (await ctx.registry.history(ctx.id, 100)).map((event) => event.event);
       expect(new Set(events)).toEqual(
-        new Set(['registered', 'switched', 'verified', 'failed', 'rolled-back', 'retired']),
+        new Set(['registered', 'switched', 'verified', 'failed', 'rolled-back', 'retired', 'removed']),
       );
     });
   },

@@ -13,6 +13,8 @@ import type { Order } from '../support/killed-run.ts';
 import { parts } from '../support/parts.ts';
 
 const CHILD = join(import.meta.dirname, '../support/killed-run.ts');
+/** The root package has no `type`, as the bundler needs it; Node says so at every start. */
+const QUIET = '--disable-warning=MODULE_TYPELESS_PACKAGE_JSON';
 /** Milliseconds: short, so that a killed run's lease is soon free. */
 const LEASE_TTL = 1000;
 /** The whole matrix with CD_TEST_MATRIX=full (`npm run test:matrix`); else every so many-th point. */
@@ -28,7 +30,7 @@ interface Outcome {
 
 async function runChild(order: Order): Promise<Outcome> {
   try {
-    const { stdout } = await promisify(execFile)(process.execPath, [CHILD, JSON.stringify(order)]);
+    const { stdout } = await promisify(execFile)(process.execPath, [QUIET, CHILD, JSON.stringify(order)]);
     return { ...(JSON.parse(stdout) as { calls: number; milliseconds: number }), killed: false, stderr: '' };
   } catch (error) {
     const { signal, stderr } = error as { signal?: string; stderr?: string };
@@ -74,19 +76,30 @@ describe.skipIf(!parts.docker || !parts.images || !parts.redis)('a run that is k
       expect((await proxy.state(ctx.id))?.generation).toBe(deployment.traffic?.generation);
     }
     expect(await leftovers()).toEqual([]);
-    const taken = await ctx.registry.acquire(ctx.id, { run: ctx.run, operation: 'test', version: '', reason: '', since: '' }, 1000);
+    const taken = await ctx.registry.acquire(
+      ctx.id,
+      { run: ctx.run, operation: 'test', version: '', reason: '', since: '' },
+      1000,
+    );
     expect('lease' in taken).toBe(true);
     if ('lease' in taken) await ctx.registry.release(ctx.id, taken.lease);
   }
 
   /** Temporary and staged files in the Nginx container. */
   async function leftovers(): Promise<readonly string[]> {
-    const script = 'ls -A /etc/nginx/cd-actions/staging 2>/dev/null; find /etc/nginx/cd-actions -name "*.tmp*" 2>/dev/null';
-    const exec = await world.docker.getContainer(world.at.nginx).exec({ Cmd: ['sh', '-c', script], AttachStdout: true });
+    const script =
+      'ls -A /etc/nginx/cd-actions/staging 2>/dev/null; find /etc/nginx/cd-actions -name "*.tmp*" 2>/dev/null';
+    const exec = await world.docker
+      .getContainer(world.at.nginx)
+      .exec({ Cmd: ['sh', '-c', script], AttachStdout: true });
     const stream = await exec.start({ hijack: true, Tty: false });
     const chunks: Buffer[] = [];
     for await (const chunk of stream) chunks.push(chunk as Buffer);
-    return Buffer.concat(chunks).toString('latin1').split('\n').map((line) => line.replaceAll(/[^ -~]/g, '')).filter((line) => line.trim() !== '');
+    return Buffer.concat(chunks)
+      .toString('latin1')
+      .split('\n')
+      .map((line) => line.replaceAll(/[^ -~]/g, ''))
+      .filter((line) => line.trim() !== '');
   }
 
   /** Kills one run under load; then the next run of any action puts everything in order. */
@@ -106,10 +119,13 @@ describe.skipIf(!parts.docker || !parts.images || !parts.redis)('a run that is k
 
   async function reset(): Promise<void> {
     await switchTraffic(ctx, aSwitch(world.at, 'v1', { drainTimeout: 2000 }));
-    const strays = (await ctx.registry.read(ctx.id)).releases.filter((release) => !['v1', 'v2'].includes(release.version));
+    const strays = (await ctx.registry.read(ctx.id)).releases.filter(
+      (release) => !['v1', 'v2'].includes(release.version),
+    );
     await operate(ctx, { operation: 'prune', version: '', reason: 'test' }, async (op) => {
       await op.write({ removeReleases: strays.map((release) => release.version) });
-      for (const instance of strays.flatMap((release) => release.instances)) await ctx.fleet.engines[0]?.remove(instance, 0);
+      for (const instance of strays.flatMap((release) => release.instances))
+        await ctx.fleet.engines[0]?.remove(instance, 0);
     });
   }
 

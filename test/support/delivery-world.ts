@@ -115,10 +115,7 @@ export async function deliveryWorld(app = 'shop'): Promise<DeliveryWorld> {
 let runs = 0;
 
 /** The real adapters on a world's parts. */
-export async function openContext(
-  at: Coordinates,
-  options: ContextOptions = {},
-): Promise<Context> {
+export async function openContext(at: Coordinates, options: ContextOptions = {}): Promise<Context> {
   const { docker, close } = await connect(`unix://${parts.docker?.socket}`);
   const base = { docker, network: at.network, clock: realClock };
   const engine: Engine = dockerEngine({ ...base, host: null, addressing: 'network', onClose: close });
