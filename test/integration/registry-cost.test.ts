@@ -24,6 +24,8 @@ describe.skipIf(!parts.redis)('The registry on the wire and at rest', () => {
   /** The commands that clients send while `work` runs; what scripts call inside the server is not counted. */
   async function sentDuring(work: () => Promise<unknown>): Promise<readonly string[]> {
     const watcher = new Redis(redis.port);
+    // Its own greeting must be over before anything is counted.
+    await watcher.ping();
     const monitor = await watcher.monitor();
     const sent: string[] = [];
     monitor.on('monitor', (_time: string, args: readonly string[], source: string) => {
