@@ -46,19 +46,13 @@ describe('dist', () => {
     expect(missing).toEqual([]);
   });
 
-  test('carries each package once, in vendor', () => {
-    const marks = {
-      dockerode: 'docker-modem',
-      ioredis: 'MaxRetriesPerRequestError',
-      undici: 'UND_ERR_CONNECT_TIMEOUT',
-    };
-    for (const [name, mark] of Object.entries(marks)) {
-      const holding = bundles.filter((file) => readFileSync(file, 'utf8').includes(mark));
-      expect(
-        holding.filter((file) => !file.startsWith(join(dist, 'vendor'))),
-        name,
-      ).toEqual([]);
-    }
+  test.each([
+    ['dockerode', 'X-Docker-Expose-Session-Uuid'],
+    ['ioredis', 'MaxRetriesPerRequestError'],
+    ['undici', 'UND_ERR_CONNECT_TIMEOUT'],
+  ])('carries %s once, in vendor', (name, mark) => {
+    const holding = bundles.filter((file) => readFileSync(file, 'utf8').includes(mark));
+    expect(holding.map((file) => dirname(file))).toEqual([join(dist, 'vendor', name)]);
   });
 
   test('says nothing of the machine it was built on', () => {
