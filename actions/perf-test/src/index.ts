@@ -13,12 +13,11 @@ void runAction({
   summary,
   verdict: ({ judgement }) => judgement,
   run: async (values, toolkit) => {
-    const [{ main }, { runLoad }, { jobFiles }, files, path, dns] = await Promise.all([
+    const [{ main }, { runLoad }, { jobFiles }, { workspaceFile }, dns] = await Promise.all([
       import('./main.ts'),
       import('@cd-actions/shared/gates/load/prober'),
       import('@cd-actions/shared/action/files'),
-      import('node:fs/promises'),
-      import('node:path'),
+      import('./workspace-file.ts'),
       import('node:dns/promises'),
     ]);
     return main(values, {
@@ -26,12 +25,7 @@ void runAction({
       signal: toolkit.signal,
       resolve: (host) => dns.lookup(host, { all: true }),
       save: await jobFiles(toolkit.temp, 'perf-test'),
-      async saveInWorkspace(name, contents) {
-        const file = path.join(toolkit.workspace, name);
-        await files.mkdir(path.dirname(file), { recursive: true });
-        await files.writeFile(file, contents);
-        return file;
-      },
+      workspaceFile: (name) => workspaceFile(toolkit.workspace, name),
       async load(options) {
         const run = runLoad(options);
         const timer = setInterval(() => {

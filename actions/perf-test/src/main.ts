@@ -15,8 +15,8 @@ export interface Dependencies {
   readonly load: (options: LoadOptions) => Promise<LoadResult>;
   /** Writes a file of this step and returns its path. */
   readonly save: (name: string, contents: string) => Promise<string>;
-  /** Writes a file into the checkout and returns its path. */
-  readonly saveInWorkspace: (path: string, contents: string) => Promise<string>;
+  /** Makes ready to write a file of the checkout; what is returned writes it and returns its path. Throws `UserError` when it cannot be written. */
+  readonly workspaceFile: (path: string) => Promise<(contents: string) => Promise<string>>;
 }
 
 export interface PerfResult {
@@ -33,20 +33,32 @@ const SCHEMA = 1;
 export async function main(inputs: Inputs, deps: Dependencies): Promise<PerfResult> {
   const url = new URL(inputs['target-url']);
   const addresses = await admitTarget(url, inputs['allowed-targets'], deps.resolve);
+  const saveResult = await resultWriter(inputs, deps);
   deps.log.info(
     `Load ${url.origin}${url.pathname} with ${inputs.rate} requests a second for ${formatDuration(inputs.duration)}` +
       `${inputs.warmup > 0 ? `, after a warm-up of ${formatDuration(inputs.warmup)}` : ''}`,
   );
   const result = await deps.load(loadOptions(inputs, addresses, deps.signal));
   const judgement = judge(result, inputs.thresholds);
-  if (result.generator?.bottleneck) deps.log.warning(`The load generator was the bottleneck: ${result.generator.note}`);
-  const json = resultJson(result, judgement);
-  const resultFile =
-    inputs['result-file'] === ''
-      ? await deps.save('result.json', json)
-      : await deps.saveInWorkspace(inputs['result-file'], json);
+  logFigures(result, deps.log);
+  const resultFile = await saveResult(resultJson(result, judgement));
   const reportFile = await deps.save('report.html', htmlReport(result, judgement));
   return { judgement, result, resultFile, reportFile };
+}
+
+/** Found out before the load: an hour of it must not be lost to a path that cannot be written. */
+function resultWriter(inputs: Inputs, deps: Dependencies): Promise<(contents: string) => Promise<string>> {
+  const path = inputs['result-file'];
+  if (path !== '') return deps.workspaceFile(path);
+  return Promise.resolve((contents) => deps.save('result.json', contents));
+}
+
+function logFigures({ requests, failed, latency, longestGap, generator }: LoadResult, log: Log): void {
+  const [p50, p95, p99] = [latency.p50, latency.p95, latency.p99].map((each) => each.toFixed(1));
+  log.info(
+    `${requests} requests, ${failed} failed; p50 ${p50} ms, p95 ${p95} ms, p99 ${p99} ms; longest gap ${longestGap.toFixed(1)} ms`,
+  );
+  if (generator?.bottleneck) log.warning(`The load generator was the bottleneck: ${generator.note}`);
 }
 
 function loadOptions(inputs: Inputs, addresses: readonly Address[], signal: AbortSignal): LoadOptions {

@@ -1,7 +1,7 @@
 import { type Grammar, Refused } from '../../domain/grammar.ts';
 
 /** Roughly an IPv6 address: one that is not is never resolved to, and so allows nothing. */
-const IPV6 = /^(?=.*:)[0-9a-f:.]{2,45}$/i;
+const IPV6 = /^(?=.*:.*:)[0-9a-f:.]{2,45}$/i;
 
 /** A host that may be loaded: `shop.example.com`, `*.staging.example.com` (any name below), or an address. */
 export const targetPattern: Grammar<string> = {

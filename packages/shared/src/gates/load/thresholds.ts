@@ -1,5 +1,6 @@
 import { type Grammar, Refused } from '../../domain/grammar.ts';
 import { type Verdict, worst } from '../../domain/verdict.ts';
+import type { Failure } from '../probe/failure.ts';
 import type { LoadResult } from './result.ts';
 
 /** `share`: percent in the text, 0 to 1 in `limit`. `time`: milliseconds. `rate`: a second. `count`: plain. */
@@ -101,18 +102,23 @@ export function samplesNeeded(percent: number): number {
  */
 export function judge(result: LoadResult, thresholds: readonly Threshold[]): Judgement {
   const judged = thresholds.map((each) => judgeOne(result, each));
-  const firstError = Object.entries(result.errors)[0]?.[0];
   if (result.requests === 0)
     return { verdict: 'inconclusive', message: 'No request was sent in the measurement.', thresholds: judged };
   if (result.succeeded === 0)
-    return { verdict: 'fail', message: `All ${result.requests} requests failed (${firstError}).`, thresholds: judged };
+    return { verdict: 'fail', message: `All ${result.requests} requests failed${cause(result)}.`, thresholds: judged };
   const verdict = worst(judged.map((each) => each.verdict));
-  const missed = judged
-    .filter((each) => each.verdict === verdict)
-    .map((each) => `${each.threshold.text} (${each.shown})`);
   if (verdict === 'pass') return { verdict, message: `All ${judged.length} thresholds are met.`, thresholds: judged };
-  const message = verdict === 'fail' ? `Not met: ${missed.join(', ')}.` : `Cannot be judged: ${missed.join(', ')}.`;
+  const named = judged
+    .filter((each) => each.verdict === verdict)
+    .map(({ threshold, shown, note }) => `${threshold.text} (${note === '' ? shown : `${shown}; ${note}`})`);
+  const message = `${verdict === 'fail' ? 'Not met' : 'Cannot be judged'}: ${named.join(', ')}.`;
   return { verdict, message, thresholds: judged };
+}
+
+/** The most frequent error, with the words of its first occurrence. */
+function cause({ errors, examples }: LoadResult): string {
+  const most = Object.entries(errors).sort((a, b) => b[1] - a[1])[0]?.[0] as Failure | undefined;
+  return most === undefined ? '' : `: ${most} (${examples[most] ?? ''})`;
 }
 
 function judgeOne(result: LoadResult, threshold: Threshold): Judged {
