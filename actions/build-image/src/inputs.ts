@@ -79,6 +79,7 @@ const extraTag: Grammar<string> = {
 
 const stage = pattern('the name or number of a build stage', /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/, 128);
 const platform = pattern('a platform such as `linux/arm64`', /^[a-z0-9_]+(?:\/[a-z0-9_]+){1,2}$/, 64);
+const platforms = mapped(list(platform, { commas: true, max: 20 }), (items): readonly string[] => [...new Set(items)]);
 /** Handed to Buildx as one argument behind its option; it has no spaces and cannot be an option itself. */
 const cache = pattern('an image, or `type=…,…` as Buildx takes it', /^[A-Za-z0-9][A-Za-z0-9_.,:=@/+~-]{0,1023}$/, 1024);
 const userName = text('a user name', { maxLength: 255 });
@@ -94,7 +95,7 @@ export const inputs = {
   labels: maybe(labels, none),
   tags: maybe(list(extraTag, { commas: true, max: 100 }), [] as readonly string[]),
   secrets: secret(maybe(secrets, none), secretValues),
-  platforms: maybe(list(platform, { commas: true, max: 20 }), [] as readonly string[]),
+  platforms: maybe(platforms, [] as readonly string[]),
   'cache-from': maybe(list(cache, { max: 50 }), [] as readonly string[]),
   'cache-to': maybe(list(cache, { max: 50 }), [] as readonly string[]),
   'no-cache': optional(boolean, 'false'),

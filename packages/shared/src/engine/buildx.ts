@@ -178,7 +178,7 @@ async function run(
     if (code === 0) return;
     await steps.finish();
     if (steps.failed) throw buildFailure(steps.failed);
-    throw new UserError(`docker buildx failed (exit code ${code}): ${said(words)}`, 'Put right what it says.');
+    throw new UserError(`docker buildx failed (exit code ${code}): ${said(words)}`, remedyFor(words.join('\n')));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     throw new UserError(`docker cannot be run: ${messageOf(error)}.`, 'Install the Docker CLI with Buildx.');
@@ -186,6 +186,12 @@ async function run(
     signal.removeEventListener('abort', stop);
     await steps.finish();
   }
+}
+
+function remedyFor(words: string): string {
+  if (/not supported for the docker driver/.test(words))
+    return 'Use a builder of another driver: docker/setup-buildx-action makes one.';
+  return 'Put right what it says.';
 }
 
 function said(words: readonly string[]): string {
