@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join } from 'node:path';
 import type { Clock, ProxyCapabilities, Proxy as ProxyPort } from '../delivery/ports.ts';
@@ -36,8 +37,8 @@ class LocalSite implements Site {
   readonly adminPort: number;
   readonly host: NginxHost;
   readonly command: string;
-  readonly master: string;
   readonly moduleLines: string;
+  readonly #binary: string;
   readonly #main: string;
   readonly #accessLog: string | undefined;
 
@@ -45,12 +46,23 @@ class LocalSite implements Site {
     this.root = options.configDir;
     this.adminPort = options.adminPort ?? 9180;
     this.host = new LocalShell(options.configDir, this.adminPort);
+    this.#binary = options.binary;
     this.#main = options.mainConfig;
     this.#accessLog = options.accessLog;
     this.command = `${options.binary} -c ${options.mainConfig}`;
-    // The pid file as the program itself resolves it: named in the main configuration, or built in.
-    this.master = `$(cat "$(${pidFile(options.binary, options.mainConfig)})" 2>/dev/null)`;
     this.moduleLines = `${this.command} -T 2>/dev/null </dev/null | sed -n 's/^[[:space:]]*\\(load_module[[:space:]].*;\\).*/\\1/p'`;
+  }
+
+  /** The pid file as the program itself finds it: named in the main configuration, or built in. */
+  get master(): string {
+    let named: string | null = null;
+    try {
+      named = topLevel(readFileSync(this.#main, 'utf8'), 'pid');
+    } catch {
+      // Whoever needs the main configuration says that it cannot be read.
+    }
+    const builtIn = `${this.#binary} -V 2>&1 | sed -n 's/.*--pid-path=\\([^ ]*\\).*/\\1/p'`;
+    return `$(cat ${named === null ? `"$(${builtIn})"` : quote(named)} 2>/dev/null)`;
   }
 
   reaches(): boolean {
@@ -140,8 +152,4 @@ class LocalSite implements Site {
       );
     }
   }
-}
-
-function pidFile(binary: string, main: string): string {
-  return `p=$(sed -n 's/^[[:space:]]*pid[[:space:]]\\{1,\\}\\([^;]*\\);.*/\\1/p' ${quote(main)} | head -n 1); [ -n "$p" ] || p=$(${binary} -V 2>&1 | sed -n 's/.*--pid-path=\\([^ ]*\\).*/\\1/p'); echo "$p"`;
 }
