@@ -48,7 +48,6 @@ export function actionFolders(): readonly string[] {
   return readdirSync(join(ROOT, 'actions'), { withFileTypes: true })
     .filter((entry) => entry.isDirectory())
     .map((entry) => entry.name)
-    .filter((name) => !process.env['ONLY'] || process.env['ONLY'].split(',').includes(name))
     .sort();
 }
 
@@ -60,7 +59,7 @@ export async function loadAction(name: string): Promise<Action> {
   const readme = join(folder, 'README.md');
   return {
     name,
-    metadata: existsSync(join(folder, 'action.yml')) ? parse(readFileSync(join(folder, 'action.yml'), 'utf8')) : {},
+    metadata: parse(readFileSync(join(folder, 'action.yml'), 'utf8')),
     readme: existsSync(readme) ? readFileSync(readme, 'utf8') : '',
     inputs,
     outputs,
