@@ -170,9 +170,7 @@ class Server {
         return;
       }
       case 'slow-body':
-        for (let piece = 0; piece < fault.pieces; piece += 1)
-          setTimeout(() => response.write('x'.repeat(100)), piece * fault.pause);
-        setTimeout(() => response.end(), fault.pieces * fault.pause);
+        inPieces(response, fault.pieces, fault.pause);
         return;
       case 'cut-body':
         response.setHeader('Content-Length', '1000');
@@ -211,6 +209,15 @@ function pem(label: string, body: string): string {
 function later(response: http.ServerResponse, delay: number): void {
   if (delay === 0) response.end('ok');
   else setTimeout(() => response.end('ok'), delay);
+}
+
+/** A hundred bytes, a pause, and so on; ends after the last pause. */
+function inPieces(response: http.ServerResponse, pieces: number, pause: number): void {
+  if (pieces === 0) response.end();
+  else {
+    response.write('x'.repeat(100));
+    setTimeout(() => inPieces(response, pieces - 1, pause), pause);
+  }
 }
 
 /** The child's side. */

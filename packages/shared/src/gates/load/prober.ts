@@ -215,13 +215,13 @@ class Prober implements LoadRun {
 }
 
 /**
- * The generator distorted the measurement when its own lateness is a visible part (a quarter) of the 99th percentile, and above its aim of 1 ms, or
+ * The generator distorted the measurement when its own lateness is a tenth of the 99th percentile, and above its aim of 1 ms, or
  * when this machine ran out of ports or files.
  */
 export function generatorReport(lag: DurationHistogram, delayed: number, result: LoadResult): GeneratorReport {
   const { p50, p99, max } = lag.summary();
   const notes: string[] = [];
-  if (p99 > 1 && p99 > result.latency.p99 / 4)
+  if (result.latency.count > 0 && p99 > 1 && p99 > result.latency.p99 / 10)
     notes.push(`requests left up to ${p99.toFixed(1)} ms late (p99): the machine is too busy for this rate`);
   if (result.errors.local) notes.push(`${result.errors.local} requests failed here: ${result.examples.local ?? ''}`);
   return { lagP50: p50, lagP99: p99, lagMax: max, delayed, bottleneck: notes.length > 0, note: notes.join('; ') };
