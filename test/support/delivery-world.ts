@@ -9,6 +9,7 @@ import type { Route, TrafficPlan } from '@cd-actions/shared/domain/traffic';
 import { shift } from '@cd-actions/shared/domain/traffic';
 import { connect } from '@cd-actions/shared/engine/connect';
 import { dockerEngine } from '@cd-actions/shared/engine/docker';
+import { ensureNetwork } from '@cd-actions/shared/engine/network';
 import { containerProxy } from '@cd-actions/shared/nginx/container-host';
 import { redisRegistry } from '@cd-actions/shared/registry/redis-registry';
 import type Docker from 'dockerode';
@@ -124,6 +125,7 @@ export async function openContext(at: Coordinates, options: ContextOptions = {})
     name: 'local',
     container: at.nginx,
     image: parts.images?.nginx ?? '',
+    ensureNetwork: () => ensureNetwork(docker, 'local', at.network),
     ports: [at.port],
   });
   runs += 1;

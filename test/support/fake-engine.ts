@@ -122,7 +122,7 @@ export class FakeEngine implements Engine {
   async diagnose(instance: Instance): Promise<Diagnosis> {
     this.#call('diagnose', instance.name);
     const container = this.containers.get(instance.id);
-    const base = { name: instance.name, outOfMemory: false };
+    const base = { name: instance.name, restarts: 0, outOfMemory: false };
     if (!container) return { ...base, state: 'removed', exitCode: null, logs: '' };
     if (container.running) return { ...base, state: 'running', exitCode: null, logs: this.logs };
     return { ...base, state: 'exited', exitCode: 0, logs: this.logs };

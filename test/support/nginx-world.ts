@@ -8,6 +8,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { ProxyConfig, Proxy as ProxyPort } from '@cd-actions/shared/delivery/ports';
 import type { DeploymentId } from '@cd-actions/shared/domain/names';
 import type { Target } from '@cd-actions/shared/domain/traffic';
+import { ensureNetwork } from '@cd-actions/shared/engine/network';
 import { containerProxy } from '@cd-actions/shared/nginx/container-host';
 import { localProxy } from '@cd-actions/shared/nginx/local-host';
 import Docker from 'dockerode';
@@ -43,16 +44,25 @@ export async function containerWorld(): Promise<NginxWorld> {
   const root = '/etc/nginx/cd-actions';
   const image = parts.images?.nginx ?? '';
   const another = (): ProxyPort =>
-    containerProxy({ name: 'local', docker, container: name, image, network: name, ports: [port], clock: realClock });
+    containerProxy({
+      name: 'local',
+      docker,
+      container: name,
+      image,
+      network: name,
+      ensureNetwork: () => ensureNetwork(docker, 'local', name),
+      ports: [port],
+      clock: realClock,
+    });
   const proxy = another();
   await proxy.prepare();
-  const network = await docker.getNetwork(name).inspect();
   const container = docker.getContainer(name);
+  const network = (await container.inspect()).NetworkSettings.Networks[name];
   return {
     proxy,
     url: `http://127.0.0.1:${port}`,
     port,
-    backendAddress: network.IPAM?.Config?.[0]?.Gateway ?? '',
+    backendAddress: network?.Gateway ?? '',
     root,
     sh: async (script) => execute('docker', ['exec', name, 'sh', '-c', script]),
     crash: async () => {

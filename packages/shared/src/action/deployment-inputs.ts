@@ -16,7 +16,7 @@ const program: Grammar<string> = {
 };
 
 /** The pinned Nginx that the suite is tested with. */
-export const NGINX_IMAGE = 'nginx:1.30.0';
+export const NGINX_IMAGE = 'nginx:1.30.6';
 
 /** The inputs that every deployment action has. */
 export const deploymentInputs = {

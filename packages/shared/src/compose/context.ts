@@ -87,7 +87,7 @@ async function enginesOf(values: DeploymentValues, connections: readonly Connect
       docker,
       network: NETWORK,
       addressing: direct ? 'network' : 'published',
-      ...(endpoint.kind === 'tcp' ? { advertise: endpoint.host } : {}),
+      ...(endpoint.kind === 'socket' ? {} : { advertise: hostNameOf(endpoint) }),
       clock: systemClock,
     });
   });
@@ -109,7 +109,10 @@ export async function proxiesOf(
       }),
     ];
   }
-  const { containerProxy } = await import('../nginx/container-host.ts');
+  const [{ containerProxy }, { ensureNetwork }] = await Promise.all([
+    import('../nginx/container-host.ts'),
+    import('../engine/network.ts'),
+  ]);
   return connections.map(({ docker, host }) =>
     containerProxy({
       name: host,
@@ -117,6 +120,7 @@ export async function proxiesOf(
       container: values['nginx-container'],
       image: values['nginx-image'],
       network: NETWORK,
+      ensureNetwork: () => ensureNetwork(docker, host, NETWORK),
       configDir: values['nginx-config-dir'],
       ports: values['nginx-ports'],
       clock: systemClock,
@@ -145,4 +149,9 @@ export async function freeLease(
   } finally {
     await registry.close();
   }
+}
+
+/** Where the ports that a remote engine publishes are reached. */
+function hostNameOf(endpoint: Exclude<Connection['endpoint'], { kind: 'socket' }>): string {
+  return endpoint.kind === 'ssh' ? (endpoint.target.split('@').at(-1) ?? '') : endpoint.host;
 }

@@ -97,7 +97,10 @@ export interface FoundInstance {
 /** Why an instance is not healthy: shown to the user when a start fails. */
 export interface Diagnosis {
   readonly name: string;
+  /** Docker's word: `running`, `restarting`, `exited` …; `removed` when the container is gone. */
   readonly state: string;
+  /** How often Docker has started it again by itself. */
+  readonly restarts: number;
   readonly exitCode: number | null;
   readonly outOfMemory: boolean;
   /** The last lines of its log. */

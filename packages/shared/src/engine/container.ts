@@ -22,7 +22,15 @@ const RELEASE_LABEL_LIMIT = 262_144;
 /** Where an instance is reached: on the Docker network, or at a published port of `bind` known to others as `address`. */
 export type Addressing = { readonly kind: 'network' } | { readonly kind: 'published'; readonly bind: string };
 
-export interface ContainerPlan {
+/** Where an instance will always be found; Docker chooses what is absent. */
+export interface Place {
+  /** On the managed network. */
+  readonly address?: string;
+  /** On the host, when published. */
+  readonly hostPort?: number;
+}
+
+export interface ContainerPlan extends Place {
   readonly id: DeploymentId;
   readonly release: Release;
   readonly index: number;
@@ -48,7 +56,7 @@ export function instanceOptions(plan: ContainerPlan): Dockerode.ContainerCreateO
       'Answer the health check on `port`, or let Nginx reach the instances on the Docker network.',
     );
   return {
-    ...commonOptions(spec, release.imageId, plan.secrets, plan.network),
+    ...commonOptions(spec, release.imageId, plan.secrets, plan.network, plan.address),
     ...(spec.command.length > 0 ? { Cmd: [...spec.command] } : {}),
     Labels: {
       ...spec.labels,
@@ -62,7 +70,9 @@ export function instanceOptions(plan: ContainerPlan): Dockerode.ContainerCreateO
     StopTimeout: seconds(spec.stopTimeout),
     HostConfig: {
       ...commonHostConfig(spec, plan.network),
-      ...(published ? { PortBindings: { [port]: [{ HostIp: published.bind, HostPort: '' }] } } : {}),
+      ...(published
+        ? { PortBindings: { [port]: [{ HostIp: published.bind, HostPort: String(plan.hostPort ?? '') }] } }
+        : {}),
       RestartPolicy: { Name: 'unless-stopped' },
     },
   };
@@ -89,11 +99,14 @@ function commonOptions(
   image: string,
   secrets: Readonly<Record<string, string>>,
   network: string,
+  address?: string,
 ): Dockerode.ContainerCreateOptions {
   return {
     Image: image,
     Env: Object.entries({ ...spec.env, ...chosenSecrets(spec, secrets) }).map(([name, value]) => `${name}=${value}`),
-    NetworkingConfig: { EndpointsConfig: { [network]: {} } },
+    NetworkingConfig: {
+      EndpointsConfig: { [network]: address === undefined ? {} : { IPAMConfig: { IPv4Address: address } } },
+    },
   };
 }
 

@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import { isIP } from 'node:net';
 import type Dockerode from 'dockerode';
 import type { Clock, Diagnosis, Engine, FoundInstance, ImageFacts } from '../delivery/ports.ts';
-import { UserError } from '../domain/errors.ts';
+import { messageOf, UserError } from '../domain/errors.ts';
 import type { DeploymentId } from '../domain/names.ts';
 import type { Instance, InstanceSpec, Release } from '../domain/release.ts';
 import {
@@ -10,6 +10,7 @@ import {
   containerName,
   instanceOptions,
   LABEL,
+  type Place,
   readDeploymentLabel,
   readReleaseLabel,
   seconds,
@@ -17,7 +18,7 @@ import {
 import { type AuthLookup, configAuth, readDockerConfig } from './docker-config.ts';
 import { asked, dockerFault, statusOf } from './faults.ts';
 import { findImage } from './images.ts';
-import { ensureNetwork, joinNetworks } from './network.ts';
+import { drawAddress, ensureNetwork, joinNetworks } from './network.ts';
 import { runOnce } from './once.ts';
 import { demultiplex, inert, linesOf } from './text.ts';
 
@@ -38,6 +39,11 @@ export interface DockerEngineOptions {
   readonly onClose?: () => void;
 }
 
+/** Ports of the host for published instances, below the range from which the kernel hands out ports by itself. */
+const HOST_PORTS = [20_000, 30_000] as const;
+const PLACE_ATTEMPTS = 5;
+/** What Docker says when an address or a port has been given to somebody else. */
+const PLACE_TAKEN = /address already in use|port is already allocated/i;
 /** Log lines shown of a container that failed. */
 const LOG_LINES = 50;
 /** Milliseconds to wait for Docker to tell a started container's address. */
@@ -71,9 +77,32 @@ class DockerEngine implements Engine {
     index: number,
     secrets: Readonly<Record<string, string>>,
   ): Promise<Instance> {
+    await ensureNetwork(this.docker, this.host, this.options.network);
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.startAt(await this.drawPlace(), id, release, index, secrets);
+      } catch (error) {
+        if (attempt >= PLACE_ATTEMPTS || !PLACE_TAKEN.test(messageOf(error))) throw error;
+      }
+    }
+  }
+
+  /** An address or a port that the container keeps through every restart: what Docker hands out anew would leave Nginx with the old. */
+  private async drawPlace(): Promise<Place> {
+    if (this.options.addressing === 'published') return { hostPort: randomInt(...HOST_PORTS) };
+    const address = await drawAddress(this.docker, this.host, this.options.network);
+    return address === undefined ? {} : { address };
+  }
+
+  private async startAt(
+    place: Place,
+    id: DeploymentId,
+    release: Release,
+    index: number,
+    secrets: Readonly<Record<string, string>>,
+  ): Promise<Instance> {
     const { network } = this.options;
-    const create = instanceOptions({ id, release, index, secrets, network, addressing: this.addressing() });
-    await ensureNetwork(this.docker, this.host, network);
+    const create = instanceOptions({ id, release, index, secrets, network, addressing: this.addressing(), ...place });
     const container = await this.create(create, (suffix) => containerName(id, release.version, index, suffix));
     try {
       await joinNetworks(this.docker, this.host, container, release.spec.networks);
@@ -158,11 +187,13 @@ class DockerEngine implements Engine {
   async diagnose(instance: Instance): Promise<Diagnosis> {
     const container = this.docker.getContainer(instance.id);
     const info = await asked(this.host, `inspect ${instance.name}`, () => container.inspect(), { fine: [404] });
-    if (!info) return { name: instance.name, state: 'removed', exitCode: null, outOfMemory: false, logs: '' };
+    if (!info)
+      return { name: instance.name, state: 'removed', restarts: 0, exitCode: null, outOfMemory: false, logs: '' };
     const { State: state } = info;
     return {
       name: instance.name,
-      state: restarts(state.Status, info.RestartCount),
+      state: state.Status,
+      restarts: info.RestartCount,
       exitCode: state.Running && !state.Restarting ? null : state.ExitCode,
       outOfMemory: state.OOMKilled,
       logs: await lastLogs(container, info.Config.Tty),
@@ -213,11 +244,6 @@ class DockerEngine implements Engine {
       await clock.sleep(50);
     }
   }
-}
-
-/** A crash loop shows as `running` whenever one looks at the wrong moment. */
-function restarts(status: string, count: number): string {
-  return count > 0 ? `${status}, restarted ${count} times` : status;
 }
 
 async function lastLogs(container: Dockerode.Container, tty: boolean): Promise<string> {

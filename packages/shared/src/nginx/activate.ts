@@ -7,7 +7,7 @@ import { type PlanFile, planFile } from './plan-file.ts';
 import { readWorkers, WORKERS } from './proc.ts';
 import { type Expected, reload } from './reload.ts';
 import type { Site } from './site.ts';
-import { QUIET_MS, removeUnused, type Work } from './work.ts';
+import { leftServers, QUIET_MS, removeUnused, type Work } from './work.ts';
 
 /** Generations that stay on the disk, the live one among them. */
 const KEPT = 3;
@@ -88,12 +88,12 @@ async function changeStructure(site: Site, clock: Clock, work: Work, plan: PlanF
   const at = layout(site.root);
   const { config, token } = work.staged;
   const servers = [...work.rendered.servers];
-  const old = work.live?.generation;
   const first = [
     ...servers.map(([key, text]) => writeLines(at.server(key), text)),
     // A plan in force stays in force through the reload; without one the new workers begin with this one.
     work.live?.plan ? '' : writeLines(at.plan(config.id), planText(plan)),
     link(site.root, config.id, token),
+    ...leftServers(work).map((key) => `${removeUnused(site.root, key)}\n`),
   ].join('');
   try {
     await reload(site, clock, first, answers(work, token));
@@ -103,12 +103,10 @@ async function changeStructure(site: Site, clock: Clock, work: Work, plan: PlanF
       ? new DeliveryError(error.message, stillServing(work.live), { cause: error })
       : error;
   }
-  const unused = (old?.servers ?? []).filter((key) => !work.rendered.servers.has(key));
   await site.host.run(
     [
       `cd ${quote(at.generations(config.id))} || exit 0`,
       `echo ${clock.now()} > ${quote(token)}/loaded`,
-      ...unused.map((key) => removeUnused(site.root, key)),
       `ls -1t | sed -n '${KEPT + 1},$p' | while read -r old; do [ "$old" = ${quote(token)} ] || rm -rf "./$old"; done`,
     ].join('\n'),
   );
@@ -125,6 +123,7 @@ async function goBack(site: Site, clock: Clock, work: Work): Promise<void> {
   const { config, token } = work.staged;
   const old = work.live;
   const restore = [
+    ...[...work.liveServers].map(([key, text]) => writeLines(at.server(key), text)),
     old ? link(site.root, config.id, old.generation.token) : `rm -f ${quote(at.app(config.id))}`,
     old?.plan
       ? ''

@@ -9,6 +9,8 @@ export interface ManagedContainer {
   readonly container: string;
   readonly image: string;
   readonly network: string;
+  /** Makes the network, which the instances share, unless it is there. */
+  readonly ensureNetwork: () => Promise<void>;
   readonly root: string;
   readonly ports: readonly number[];
 }
@@ -18,7 +20,7 @@ export async function ensureContainer(managed: ManagedContainer): Promise<void> 
   const { docker, container } = managed;
   const found = await inspect(managed);
   if (found === null) {
-    await ensureNetwork(docker, managed.network);
+    await managed.ensureNetwork();
     await ensureImage(docker, managed.image);
     await create(managed);
   } else checkFound(managed, found);
@@ -63,19 +65,6 @@ function checkFound(managed: ManagedContainer, found: ContainerInfo): void {
     throw new UserError(`The Nginx container ${managed.container} does not publish port ${missing.join(', ')}.`, anew);
   if (!found.Mounts.some((mount) => mount.Destination === managed.root))
     throw new UserError(`The Nginx container ${managed.container} has no volume at ${managed.root}.`, anew);
-}
-
-async function ensureNetwork(docker: Docker, name: string): Promise<void> {
-  try {
-    await docker.getNetwork(name).inspect();
-  } catch (error) {
-    if (statusOf(error) !== 404) throw error;
-    await docker
-      .createNetwork({ Name: name, CheckDuplicate: true, Labels: { 'cd-actions.managed': 'true' } })
-      .catch((raced: unknown) => {
-        if (statusOf(raced) !== 409) throw raced;
-      });
-  }
 }
 
 async function ensureImage(docker: Docker, image: string): Promise<void> {

@@ -25,6 +25,8 @@ export function containerProxy(options: {
   readonly container: string;
   readonly image: string;
   readonly network: string;
+  /** Makes the network, which the instances share, unless it is there. */
+  readonly ensureNetwork: () => Promise<void>;
   readonly configDir?: string;
   readonly ports: readonly number[];
   readonly clock: Clock;

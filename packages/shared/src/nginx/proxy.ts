@@ -30,10 +30,12 @@ import {
 import { planDigest } from './plan-file.ts';
 import { establishedRemotes, normalAddress, readWorkers, WORKERS } from './proc.ts';
 import { reload } from './reload.ts';
-import { type Rendered, render, type Settings } from './render.ts';
+import { type Rendered, render } from './render.ts';
 import type { Site } from './site.ts';
 import { testStaged } from './staging.ts';
-import { QUIET_MS, removeUnused, type Work } from './work.ts';
+import { leftServers, QUIET_MS, removeUnused, type Work } from './work.ts';
+
+const NOTHING = { token: '', lingering: [], fallback: '' };
 
 /** One Nginx, whatever it runs in. */
 export class NginxProxy implements ProxyPort {
@@ -92,9 +94,10 @@ export class NginxProxy implements ProxyPort {
       fallback: mainPool(live ? liveConfig(live) : config),
     });
     const needsReload = live?.generation.structure !== rendered.structure;
-    const diff = this.#diff(config, rendered, live, settings);
+    const liveServers = live ? render(liveConfig(live), settings, NOTHING).servers : new Map<string, string>();
+    const diff = diffOf(config, rendered, live, liveServers);
     const staged = { config, token, needsReload, diff, text: readable(config, rendered) };
-    const work: Work = { staged, rendered, live, settings, written: false };
+    const work: Work = { staged, rendered, live, liveServers, settings, written: false };
     if (needsReload) await this.write(work);
     this.#work.set(token, work);
     return staged;
@@ -114,7 +117,8 @@ export class NginxProxy implements ProxyPort {
       pools: work.rendered.pools,
       introduced: work.live ? work.rendered.pools.filter((pool) => !known.has(pool)) : [],
     };
-    const app = { id: config.id, token, rendered: work.rendered, record: JSON.stringify(record, null, 2) };
+    const { rendered } = work;
+    const app = { id: config.id, token, rendered, left: leftServers(work), record: JSON.stringify(record, null, 2) };
     try {
       const main = await this.#site.stagedMain(layout(this.#site.root).staging(token));
       await testStaged(this.#site.host, this.#site.root, token, this.#site.command, main, { app });
@@ -218,29 +222,29 @@ export class NginxProxy implements ProxyPort {
     return capabilitiesOf(base.version, base.instant);
   }
 
-  #diff(config: ProxyConfig, rendered: Rendered, live: Live | null, settings: Settings): string {
-    const before = new Map<string, string>(live?.files ?? []);
-    const after = new Map([...rendered.files].filter(([name]) => name !== 'admin.conf'));
-    if (live) {
-      const old = liveConfig(live);
-      before.set('plan', pretty(old.plan));
-      for (const [key, text] of render(old, settings, { token: '', lingering: [], fallback: '' }).servers)
-        before.set(`servers/${key}.conf`, text);
-    }
-    after.set(
-      'plan',
-      live && planDigest(liveConfig(live).plan) === planDigest(config.plan)
-        ? (before.get('plan') ?? '')
-        : pretty(config.plan),
-    );
-    for (const [key, text] of rendered.servers) after.set(`servers/${key}.conf`, text);
-    if (live?.generation.structure === rendered.structure) for (const [name, text] of live.files) after.set(name, text);
-    return unifiedDiff(before, after);
-  }
-
   async #remove(id: DeploymentId, token: string): Promise<void> {
     await this.#site.host.run(`rm -rf ${quote(layout(this.#site.root).generation(id, token))}\n`);
   }
+}
+
+function diffOf(
+  config: ProxyConfig,
+  rendered: Rendered,
+  live: Live | null,
+  liveServers: ReadonlyMap<string, string>,
+): string {
+  const named = (servers: ReadonlyMap<string, string>): (readonly [string, string])[] =>
+    [...servers].map(([key, text]) => [`servers/${key}.conf`, text] as const);
+  const same = live?.generation.structure === rendered.structure;
+  const files = same ? live.files : new Map([...rendered.files].filter(([name]) => name !== 'admin.conf'));
+  const plan = live ? liveConfig(live).plan : null;
+  const unmoved = plan !== null && planDigest(plan) === planDigest(config.plan);
+  const before = new Map([...(live?.files ?? []), ...named(liveServers)]);
+  if (plan) before.set('plan', pretty(plan));
+  return unifiedDiff(
+    before,
+    new Map([...files, ...named(rendered.servers), ['plan', pretty(unmoved ? plan : config.plan)]]),
+  );
 }
 
 /** Every file under its name; the private server's part is nobody's business. */

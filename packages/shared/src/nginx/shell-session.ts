@@ -33,15 +33,20 @@ export class ShellSession {
     stream?.destroy();
   }
 
+  /** The open session. One that ended while nobody used it, such as with its container, is forgotten at once. */
+  #opened(): Promise<Duplex> {
+    if (this.#stream) return this.#stream;
+    const opening = this.#open();
+    const forget = (): void => {
+      if (this.#stream === opening) this.#stream = null;
+    };
+    this.#stream = opening;
+    opening.then((stream) => stream.on('end', forget).on('close', forget).on('error', forget), forget);
+    return opening;
+  }
+
   async #run(script: string, timeoutMs: number): Promise<Ran> {
-    this.#stream ??= this.#open();
-    let stream: Duplex;
-    try {
-      stream = await this.#stream;
-    } catch (error) {
-      this.#stream = null;
-      throw error;
-    }
+    const stream = await this.#opened();
     try {
       return await exchange(stream, script, timeoutMs, this.#where);
     } catch (error) {

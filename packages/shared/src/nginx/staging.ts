@@ -3,6 +3,7 @@ import type { DeploymentId } from '../domain/names.ts';
 import { type NginxHost, quote, writeLines } from './host.ts';
 import { layout } from './layout.ts';
 import type { Rendered } from './render.ts';
+import { removeUnused } from './work.ts';
 
 /** What a test is to see instead of what is live. */
 export interface Replacement {
@@ -12,6 +13,8 @@ export interface Replacement {
     readonly id: DeploymentId;
     readonly token: string;
     readonly rendered: Rendered;
+    /** Servers that the app leaves; they go when it was the last. */
+    readonly left: readonly string[];
     readonly record: string;
   };
 }
@@ -67,6 +70,7 @@ function appLines(root: string, tree: string, app: NonNullable<Replacement['app'
 ${files.join('')}${writeLines(`${home}/config.json`, app.record)}${servers.join('')}
 rm -f ${quote(`${tree}/apps/${app.id}`)}
 ln -s ${quote(`../generations/${app.id}/${app.token}`)} ${quote(`${tree}/apps/${app.id}`)}
+${app.left.map((key) => removeUnused(tree, key)).join('\n')}
 `;
 }
 

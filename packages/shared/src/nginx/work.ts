@@ -13,6 +13,8 @@ export interface Work {
   readonly rendered: Rendered;
   readonly live: Live | null;
   readonly settings: Settings;
+  /** The server blocks of what is live, by key, as they are rendered today. */
+  readonly liveServers: ReadonlyMap<string, string>;
   /** The generation lies on the disk, tested. */
   written: boolean;
 }
@@ -20,4 +22,9 @@ export interface Work {
 /** Shell lines that remove a server block when no app stands in it any more. */
 export function removeUnused(root: string, key: string): string {
   return `ls ${quote(root)}/apps/*/locations/${quote(`${key}.conf`)} >/dev/null 2>&1 || rm -f ${quote(layout(root).server(key))}`;
+}
+
+/** Server blocks of the live route that the next one does not use. Another app may still do. */
+export function leftServers(work: Work): readonly string[] {
+  return [...work.liveServers.keys()].filter((key) => !work.rendered.servers.has(key));
 }
