@@ -14,23 +14,13 @@ import type { Instance } from '../domain/release.ts';
 import { activate } from './activate.ts';
 import { prepareBase } from './base.ts';
 import { capabilitiesOf } from './capabilities.ts';
-import { unifiedDiff } from './diff.ts';
 import { quote } from './host.ts';
 import { layout } from './layout.ts';
-import {
-  type BaseFile,
-  type GenerationFile,
-  type Live,
-  lingering,
-  liveConfig,
-  mainPool,
-  readLive,
-  readScript,
-} from './live.ts';
-import { planDigest } from './plan-file.ts';
+import { type BaseFile, type GenerationFile, lingering, liveConfig, mainPool, readLive, readScript } from './live.ts';
+import { diffOf, readable } from './present.ts';
 import { establishedRemotes, normalAddress, readWorkers, WORKERS } from './proc.ts';
 import { reload } from './reload.ts';
-import { type Rendered, render } from './render.ts';
+import { render } from './render.ts';
 import type { Site } from './site.ts';
 import { testStaged } from './staging.ts';
 import { leftServers, QUIET_MS, removeUnused, type Work } from './work.ts';
@@ -225,37 +215,4 @@ export class NginxProxy implements ProxyPort {
   async #remove(id: DeploymentId, token: string): Promise<void> {
     await this.#site.host.run(`rm -rf ${quote(layout(this.#site.root).generation(id, token))}\n`);
   }
-}
-
-function diffOf(
-  config: ProxyConfig,
-  rendered: Rendered,
-  live: Live | null,
-  liveServers: ReadonlyMap<string, string>,
-): string {
-  const named = (servers: ReadonlyMap<string, string>): (readonly [string, string])[] =>
-    [...servers].map(([key, text]) => [`servers/${key}.conf`, text] as const);
-  const same = live?.generation.structure === rendered.structure;
-  const files = same ? live.files : new Map([...rendered.files].filter(([name]) => name !== 'admin.conf'));
-  const plan = live ? liveConfig(live).plan : null;
-  const unmoved = plan !== null && planDigest(plan) === planDigest(config.plan);
-  const before = new Map([...(live?.files ?? []), ...named(liveServers)]);
-  if (plan) before.set('plan', pretty(plan));
-  return unifiedDiff(
-    before,
-    new Map([...files, ...named(rendered.servers), ['plan', pretty(unmoved ? plan : config.plan)]]),
-  );
-}
-
-/** Every file under its name; the private server's part is nobody's business. */
-function readable(config: ProxyConfig, rendered: Rendered): string {
-  const servers = [...rendered.servers].map(([key, text]) => [`servers/${key}.conf`, text] as const);
-  const files = [...rendered.files].filter(([name]) => name !== 'admin.conf');
-  return [...files, ...servers, ['plan', pretty(config.plan)] as const]
-    .map(([name, text]) => `# ${name}\n${text}`)
-    .join('\n');
-}
-
-function pretty(plan: unknown): string {
-  return `${JSON.stringify(plan, null, 2)}\n`;
 }

@@ -55,9 +55,10 @@ export function renderBase(settings: Settings, token: string): { base: string; f
   if (settings.managed) files.set(at.main, fill(templates.MAIN, { root: settings.root, ...settings.managed }));
   files.set(at.http, fill(templates.HTTP, view));
   if (settings.instant) files.set(at.script, trafficScript(settings.root));
-  const admin = (base: string): string => fill(templates.ADMIN, { ...settings, port: settings.adminPort, token, base });
-  const base = digest(JSON.stringify([...files, admin(''), settings]));
-  files.set(at.admin, admin(base));
+  const admin = (base: string, secret: string): string =>
+    fill(templates.ADMIN, { ...settings, port: settings.adminPort, token: secret, base });
+  const base = digest(JSON.stringify([...files, admin('', ''), settings]));
+  files.set(at.admin, admin(base, token));
   return { base, files };
 }
 
