@@ -8,6 +8,11 @@ import { poolFor, publish } from './traffic.ts';
 
 /** How often open connections are counted while draining, milliseconds. */
 const POLL = 200;
+/**
+ * How long after the deadline a connection may be one that only waits for another request. An Nginx cannot tell it from one at work, but
+ * closes it within this many milliseconds (`keepalive_timeout` of the upstream groups, and a little for the clocks).
+ */
+const IDLE = 1700;
 
 export interface Drained {
   /** Connections that were still open when the time was up, and were closed. */
@@ -41,7 +46,8 @@ async function drain(op: Operation, retirement: Retirement): Promise<number> {
     const counts = await Promise.all(op.ctx.fleet.proxies.map((proxy) => proxy.connections(poolFor(proxy, release))));
     const open = counts.reduce<number>((sum, each) => sum + (each ?? 0), 0);
     if (open === 0 && !counts.includes(null)) return 0;
-    const left = retirement.deadline - op.ctx.clock.now();
+    // What is open at the deadline is given the time in which an idle connection closes by itself: only what is at work is cut.
+    const left = retirement.deadline + (open > 0 ? IDLE : 0) - op.ctx.clock.now();
     if (left <= 0) {
       if (open > 0)
         op.ctx.log.warning(
