@@ -3,6 +3,7 @@ import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { aptInstall } from './setup/apt.mjs';
+import { findBuildx } from './setup/buildx.mjs';
 import { installDependencies, runtime } from './setup/dependencies.mjs';
 import { findDocker } from './setup/docker.mjs';
 import { CACHE, locked, ROOT, run, which } from './setup/exec.mjs';
@@ -18,6 +19,8 @@ const PARTS = [
   'redis',
   'nginx',
   'registry',
+  'sshd',
+  'buildx',
   'nginx-image',
   'node-image',
   'redis-image',
@@ -25,6 +28,7 @@ const PARTS = [
 ];
 
 const STANDS_ON = {
+  buildx: ['docker'],
   'nginx-image': ['docker'],
   'node-image': ['dependencies', 'docker'],
   'redis-image': ['docker'],
@@ -36,6 +40,7 @@ const PROGRAMS = {
   redis: { packages: ['redis-server'], program: 'redis-server' },
   nginx: { packages: ['nginx', 'libnginx-mod-http-js'], program: 'nginx' },
   registry: { packages: ['docker-registry'], program: 'docker-registry' },
+  sshd: { packages: ['openssh-server'], program: 'sshd' },
 };
 
 /**
@@ -83,7 +88,7 @@ async function prepare(wanted, log) {
   }
   const socket = found.docker?.value?.socket;
   const image = (name) => find(`${name}-image`, () => (socket ? findImage(name, socket, log) : noDocker()));
-  await Promise.all([image('node'), image('nginx'), image('redis')]);
+  await Promise.all([image('node'), image('nginx'), image('redis'), find('buildx', () => findBuildx(log))]);
   const node = found['node-image'];
   await find('app-image', () => (node?.ready ? findApp(socket, node.value) : noDocker('there is no Node image')));
   record(found, wanted);

@@ -20,8 +20,16 @@ function asRoot(...command) {
   return process.env.CI && which('sudo') ? ['sudo', '-n', '--preserve-env=DEBIAN_FRONTEND', ...command] : null;
 }
 
-/** Installs packages without starting their services. Returns null, or why it failed. */
-export async function aptInstall(packages) {
+let last = Promise.resolve();
+
+/** Installs packages without starting their services, one call at a time. Returns null, or why it failed. */
+export function aptInstall(packages) {
+  const installed = last.then(() => install(packages));
+  last = installed.catch(() => undefined);
+  return installed;
+}
+
+async function install(packages) {
   const refused = noApt();
   if (refused) return refused;
   updated ??= apt(['update'], 120);

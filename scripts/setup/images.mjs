@@ -31,9 +31,9 @@ export const IMAGES = {
     config: ['CMD ["node"]'],
   },
   redis: {
-    tag: 'cd-actions-test/redis:current',
+    tag: 'cd-actions-test/redis:8',
     pull: () => 'redis:8.0',
-    suite: 'bookworm',
+    suite: 'forky',
     packages: ['redis-server'],
     hooks: () => [],
     config: ['EXPOSE 6379', 'VOLUME /data', 'WORKDIR /data', 'CMD ["redis-server","--protected-mode","no"]'],
