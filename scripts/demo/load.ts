@@ -13,7 +13,7 @@ export interface Served {
 }
 
 /** Requests a second, on kept and on fresh connections. */
-const RATE = 200;
+const RATE = 100;
 
 /** Constant load on the public path, from the first version on. Nothing is ever repeated. */
 export class Load {
