@@ -120,7 +120,7 @@ async function start({ docker, container }: ManagedContainer): Promise<void> {
     throw new UserError(
       `The Nginx container ${container} cannot be started: ${messageOf(cause)}`,
       /port|address already in use/.test(messageOf(cause))
-        ? 'Free the port, or give other ports to prepare-host.'
+        ? 'Free the port, or give others in `nginx-ports`.'
         : 'Put right what Docker names.',
       { cause },
     );

@@ -75,7 +75,7 @@ class ContainerSite implements Site {
       if (!published.has(Number(listen)))
         throw new UserError(
           `The Nginx container ${this.#managed.container} does not publish port ${listen}; it publishes ${[...published].join(', ') || 'none'}.`,
-          `Add ${listen} to the \`ports\` of prepare-host and let it create the container anew.`,
+          `Add ${listen} to \`nginx-ports\`, remove the container (its configuration stays in its volume) and run prepare-host.`,
         );
     }
   }
