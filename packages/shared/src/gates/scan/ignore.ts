@@ -60,7 +60,7 @@ function fromLines(content: string): readonly RawEntry[] {
     const line = text.trim();
     if (line === '' || line.startsWith('#')) return [];
     const [id = '', rest = ''] = split(line, /\s+/);
-    const [fields = '', reason] = split(rest, /(?:^|\s+)reason=/);
+    const [fields = '', reason] = split(rest, /(?:^|\s)reason=/);
     const entry: Record<string, unknown> = { id, ...(reason === undefined ? {} : { reason }) };
     for (const field of fields.split(/\s+/).filter(Boolean)) {
       const [key = '', value = ''] = split(field, /=/);

@@ -32,6 +32,8 @@ export class TarError extends Error {
 const BLOCK = 512;
 /** No sane name is longer; more is refused rather than held in memory. */
 const MAX_EXTENDED_HEADER = 1_048_576;
+/** PATH_MAX of Linux: no file can be made, or opened, by a longer name. */
+const MAX_NAME = 4_096;
 const TYPES: Readonly<Record<string, EntryType>> = {
   '0': 'file',
   '\0': 'file',
@@ -107,8 +109,11 @@ function parseHeader(block: Buffer): Header {
 }
 
 function entryOf(header: Header, extended: Readonly<Record<string, string>>, body: Body): TarEntry {
+  const name = extended['path'] ?? header.name;
+  if (name.length > MAX_NAME)
+    throw new TarError(`an entry of the archive has a name of more than ${MAX_NAME} characters`);
   return {
-    name: extended['path'] ?? header.name,
+    name,
     // Before POSIX a directory was a file whose name ends with a slash.
     type: header.flag === '\0' && header.name.endsWith('/') ? 'directory' : (TYPES[header.flag] ?? 'other'),
     mode: header.mode,

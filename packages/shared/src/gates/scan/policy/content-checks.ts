@@ -14,7 +14,7 @@ const MAX_PER_FILE = 20;
 const CREDENTIAL_FILES: readonly (readonly [RegExp, string, RegExp])[] = [
   [/(?:^|\/)\.?npmrc$/, 'npm credentials', /(?:_authToken|_password|_auth)\s*=\s*"?([^\s"]+)/g],
   [/(?:^|\/)\.yarnrc\.yml$/, 'npm credentials', /npmAuth(?:Token|Ident)\s*:\s*"?([^\s"]+)/g],
-  [/(?:^|\/)\.pypirc$/, 'PyPI credentials', /^\s*password\s*[=:]\s*(\S+)/gm],
+  [/(?:^|\/)\.pypirc$/, 'PyPI credentials', /^[ \t]*password[ \t]*[=:][ \t]*(\S+)/gm],
   [/(?:^|\/)\.git-credentials$/, 'Git credentials', /:\/\/[^\s/:@]*:([^\s/@]+)@/g],
   [/(?:^|\/)[._]netrc$/, 'netrc credentials', /\bpassword\s+(\S+)/g],
   [
@@ -28,11 +28,11 @@ const CREDENTIAL_FILES: readonly (readonly [RegExp, string, RegExp])[] = [
     /aws_(?:secret_access_key|session_token)\s*=\s*(\S+)/gi,
   ],
   [/(?:^|\/)\.pgpass$/, 'PostgreSQL credentials', /^[^#\n:]*:[^\n:]*:[^\n:]*:[^\n:]*:(\S+)/gm],
-  [/(?:^|\/)\.my\.cnf$/, 'MySQL credentials', /^\s*password\s*=\s*"?([^\s"]+)/gm],
+  [/(?:^|\/)\.my\.cnf$/, 'MySQL credentials', /^[ \t]*password[ \t]*=[ \t]*"?([^\s"]+)/gm],
   [
     /(?:^|\/)(?:\.kube\/config|kubeconfig(?:\.ya?ml)?)$/,
     'Kubernetes credentials',
-    /^\s*(?:client-key-data|token|password)\s*:\s*"?([^\s"]+)/gm,
+    /^[ \t]*(?:client-key-data|token|password)[ \t]*:[ \t]*"?([^\s"]+)/gm,
   ],
   [/(?:^|\/)\.vault-token$/, 'Vault token', /^(\S{8,})/g],
   [/(?:^|\/)\.config\/gh\/hosts\.yml$/, 'GitHub credentials', /oauth_token\s*:\s*(\S+)/g],

@@ -4,15 +4,15 @@ import type { ImageConfig } from './contents.ts';
 import type { RuleId } from './rules.ts';
 import { assignments } from './secrets.ts';
 
-const FETCH = /\b(?:curl|wget|fetch)\b[^|;&\n]*/;
+const FETCH = /\b(?:curl|wget|fetch)\b[^|;&\n]{0,2000}/;
 const PIPED = new RegExp(
-  `${FETCH.source}\\|\\s*(?:sudo\\s+(?:-\\S+\\s+)*)?(?:env\\s+(?:\\S+=\\S+\\s+)*)?(?:/\\S*/)?(?:ba|da|a|z)?sh\\b|(?:ba|da|a|z)?sh\\s+(?:-c\\s+)?["']?(?:<\\(|\\$\\()\\s*(?:curl|wget)\\b`,
+  `${FETCH.source}\\|\\s*(?:sudo\\s+(?:-\\S+\\s+)*)?(?:env\\s+(?:[^\\s=]+=\\S*\\s+)*)?(?:/\\S*/)?(?:ba|da|a|z)?sh\\b|(?:ba|da|a|z)?sh\\s+(?:-c\\s+)?["']?(?:<\\(|\\$\\()\\s*(?:curl|wget)\\b`,
 );
 const VERIFICATION_OFF: readonly (readonly [RegExp, string])[] = [
-  [/\bcurl\b[^|;&\n]*\s(?:-\w*k\w*|--insecure)(?:\s|$)/, 'curl --insecure'],
+  [/\bcurl\b[^|;&\n]{0,2000}\s(?:-\w{0,20}k\w{0,20}|--insecure)(?:\s|$)/, 'curl --insecure'],
   [/--no-check-certificate\b/, 'wget --no-check-certificate'],
   [/--allow-unauthenticated\b|--force-yes\b|\[trusted=yes\]/, 'apt without signatures'],
-  [/\bapk\b[^|;&\n]*--allow-untrusted\b/, 'apk --allow-untrusted'],
+  [/\bapk\b[^|;&\n]{0,2000}--allow-untrusted\b/, 'apk --allow-untrusted'],
   [/--nogpgcheck\b|gpgcheck=0/, 'rpm packages without signatures'],
   [/strict-ssl[=\s]+false|NODE_TLS_REJECT_UNAUTHORIZED=["']?0/, 'TLS without verification'],
   [/http\.sslVerify[=\s]+false|GIT_SSL_NO_VERIFY=/, 'Git without verification'],
@@ -34,7 +34,11 @@ export function checkHistory(config: ImageConfig): readonly ConfigFault[] {
   });
 }
 
-function instruction(command: string): readonly (readonly [RuleId, string])[] {
+/** No step that a person wrote is longer; the patterns of instructions take more than linear time. */
+const LONGEST_COMMAND = 20_000;
+
+function instruction(step: string): readonly (readonly [RuleId, string])[] {
+  const command = step.slice(0, LONGEST_COMMAND);
   const remote = REMOTE_ADD.exec(command)?.[1];
   const pinned = /\bADD (?:--\S+ )*--checksum=/.test(command);
   return [
@@ -50,7 +54,7 @@ function instruction(command: string): readonly (readonly [RuleId, string])[] {
 
 /** Scheme and host: a path or query may carry a token. */
 function addressOf(text: string): string {
-  const url = text.replace(/["'\\]/g, '');
+  const url = text.replace(/["'\\()]/g, '');
   return URL.canParse(url) && new URL(url).host !== ''
     ? `${new URL(url).protocol}//${new URL(url).host}`
     : 'an address';

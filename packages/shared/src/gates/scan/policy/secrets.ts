@@ -17,7 +17,9 @@ interface TokenFormat {
   readonly prefix: number;
 }
 
-const BASE64_BODY = '(?:\\s|\\\\[nr])*(?:[A-Za-z-]+: [^\\n]*\\n)*(?:\\s|\\\\[nr])*[A-Za-z0-9+/=]{40}';
+/** After the first line of a private key: headers of its own, then the key. In JSON the line ends are escaped. */
+const KEY_BODY = /^(?:[A-Za-z-]{1,40}: [^\n]{0,200}\n)*\n?[A-Za-z0-9+/=]{40}/;
+const KEY_BODY_WITHIN = 2_048;
 
 /** Formats that their makers publish so that they can be recognised; a match is hardly ever anything else. */
 const FORMATS: readonly TokenFormat[] = [
@@ -33,7 +35,7 @@ const FORMATS: readonly TokenFormat[] = [
   { kind: 'Slack token', pattern: /\bxox[abeoprs]-[A-Za-z0-9-]{20,255}/g, prefix: 5 },
   {
     kind: 'Slack webhook',
-    pattern: /https:\/\/hooks\.slack\.com\/services\/(T[A-Z0-9]{6,}\/B[A-Z0-9]{6,}\/[A-Za-z0-9]{20,})/g,
+    pattern: /https:\/\/hooks\.slack\.com\/services\/(T[A-Z0-9]{6,20}\/B[A-Z0-9]{6,20}\/[A-Za-z0-9]{20,64})/g,
     prefix: 0,
   },
   { kind: 'Google API key', pattern: /\bAIza[A-Za-z0-9_-]{35}(?![A-Za-z0-9_-])/g, prefix: 4 },
@@ -46,14 +48,18 @@ const FORMATS: readonly TokenFormat[] = [
   { kind: 'age key', pattern: /\bAGE-SECRET-KEY-1[A-Z0-9]{58}\b/g, prefix: 16 },
   {
     kind: 'private key',
-    pattern: new RegExp(`-----BEGIN (?:[A-Z0-9]{2,10} ){0,2}PRIVATE KEY(?: BLOCK)?-----${BASE64_BODY}`, 'g'),
+    pattern: /-----BEGIN (?:[A-Z0-9]{2,10} ){0,2}PRIVATE KEY(?: BLOCK)?-----/g,
     prefix: 0,
   },
 ];
 
 /** Formats that are secrets in a configuration but too common in documentation and tests to be looked for in every file. */
 const CONFIG_FORMATS: readonly TokenFormat[] = [
-  { kind: 'JSON Web Token', pattern: /\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{20,}/g, prefix: 3 },
+  {
+    kind: 'JSON Web Token',
+    pattern: /\beyJ[A-Za-z0-9_-]{10,500}\.eyJ[A-Za-z0-9_-]{10,2000}\.[A-Za-z0-9_-]{20}/g,
+    prefix: 3,
+  },
   {
     kind: 'password in a URL',
     pattern: /\b[a-z][a-z0-9+.-]{1,20}:\/\/[^\s/:@'"<>{}$]{0,64}:([^\s/:@'"<>{}$]{3,128})@[A-Za-z0-9[]/gi,
@@ -80,11 +86,20 @@ function search(text: string, formats: readonly TokenFormat[]): readonly SecretM
     [...text.matchAll(pattern)].slice(0, 100).flatMap((match): SecretMatch[] => {
       const secret = match[1] ?? match[0];
       const isPrivateKey = kind === 'private key';
-      if (!isPrivateKey && isPlaceholder(secret)) return [];
+      if (isPrivateKey ? !hasKeyBody(text, match.index + secret.length) : isPlaceholder(secret)) return [];
       const shown = isPrivateKey ? kind : `${kind} ${secret.slice(0, prefix)}… (${secret.length} characters)`;
       return [{ kind, excerpt: shown, offset: match.index, isPrivateKey }];
     }),
   );
+}
+
+/** Code and documentation name the first line of a key without a key after it. */
+function hasKeyBody(text: string, from: number): boolean {
+  const lines = text
+    .slice(from, from + KEY_BODY_WITHIN)
+    .replace(/\\[nr]/g, '\n')
+    .replace(/\r/g, '');
+  return KEY_BODY.test(lines.replace(/^\s+/, '').replace(/^[ \t]+/gm, ''));
 }
 
 const SECRET_NAME =
@@ -95,9 +110,12 @@ const PLAIN_WORDS =
 const PLACEHOLDER =
   /change[-_ ]?me|change[-_ ]?this|placeholder|example|dummy|insert|replace[-_ ]?(?:me|with)|your[-_ ]|xxxx|\*\*\*|<[^>]*>|\$\{?[A-Za-z_(]|\{\{|%[A-Za-z_]+%|not[-_ ]?set|to[-_ ]?be[-_ ]|redacted|^(?:password|passwd|secret|token|test|testing|user|admin|root|guest|postgres|mysql|redis)$/i;
 
+const LONGEST_VALUE = 4_096;
+
 /** Whether a value stands for a secret rather than being one. */
 export function isPlaceholder(value: string): boolean {
-  return PLACEHOLDER.test(value) || new Set(value).size <= 3;
+  const beginning = value.slice(0, LONGEST_VALUE);
+  return PLACEHOLDER.test(beginning) || new Set(beginning).size <= 3;
 }
 
 /** Whether a name says that its value is a secret: `DB_PASSWORD`, `npm.authToken`, `apiKey`. */
@@ -110,7 +128,7 @@ export function namesSecret(name: string): boolean {
  * a path, a reference, nor too regular for its length.
  */
 export function looksSecret(name: string, value: string): boolean {
-  if (!namesSecret(name) || value.length < 6 || value.length > 4096) return false;
+  if (!namesSecret(name) || value.length < 6 || value.length > LONGEST_VALUE) return false;
   if (PLAIN_WORDS.test(value) || isPlaceholder(value)) return false;
   if (/^(?:\.{0,2}\/|~\/|[a-z][a-z0-9+.-]*:\/\/)/i.test(value)) return false;
   if (/\s/.test(value)) return false;
