@@ -62,21 +62,12 @@ export function staticTraffic({ id, plan }: ProxyConfig): StaticTraffic {
     matched: '""',
     otherwise: plan.maintenance ? '""' : chosen,
   });
-  const cookie = `cd_cookie_${suffix}`;
   const sets = plan.sticky && split !== null && !plan.maintenance;
-  if (sets)
-    maps.push({
-      source: '$cookie_cd_client',
-      variable: cookie,
-      pattern: '""',
-      matched: '"cd_client=$request_id; Path=/; HttpOnly; SameSite=Lax"',
-      otherwise: '""',
-    });
   return {
     pool: `$${pool}`,
     split,
     maps,
-    cookie: sets ? `$${cookie}` : null,
+    cookie: sets ? '$cd_new_cookie' : null,
     retryAfter: plan.maintenance?.retryAfter ?? 10,
   };
 }

@@ -49,6 +49,10 @@ split_clients "$cd_app$request_id" $cd_dice {
     "" $request_id;
     default $cookie_cd_client;
 }
+map $cookie_cd_client $cd_new_cookie {
+    "" "cd_client=$request_id; Path=/; HttpOnly; SameSite=Lax";
+    default "";
+}
 map $http_upgrade $cd_connection {
     "" "";
     default upgrade;
