@@ -35,7 +35,6 @@ describe('SARIF', () => {
     expect(tool.driver.rules).toEqual([
       {
         id: 'CD013',
-        name: 'CD013',
         shortDescription: { text: 'A private key' },
         fullDescription: { text: 'A key stays in the layer.' },
         help: { text: 'A key stays in the layer.\n\nReplace the key.\n\njavascript:alert(1)\nhttps://example.org/a b' },

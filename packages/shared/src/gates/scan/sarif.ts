@@ -87,7 +87,6 @@ function ruleOf(finding: Finding): object {
   const help = clean(paragraphs.join('\n\n') || title, MAX_HELP);
   return {
     id: clean(id, MAX_NAME),
-    name: clean(id, MAX_NAME).replace(/[^A-Za-z0-9]/g, '') || 'Finding',
     shortDescription: { text: clean(title, MAX_TEXT) || id },
     fullDescription: { text: clean(description, MAX_TEXT) || clean(title, MAX_TEXT) || id },
     help: { text: help },
