@@ -171,7 +171,7 @@ describe('an ignore file', () => {
     expect(on('2026-06-16')).toMatchObject({ kept: findings, ignored: [], expired: [entry] });
     expect(decide([ran([])], { ...POLICY, ignores: [{ ...entry, until: '2026-06-14' }] }, NOW)).toMatchObject({
       verdict: 'fail',
-      reasons: ['The ignore entry for CVE-2026-1 expired on 2026-06-14.'],
+      reasons: ['The ignore entry for CVE-2026-1 expired on 2026-06-14: renew or remove it.'],
     });
   });
 

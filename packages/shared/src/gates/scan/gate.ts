@@ -47,7 +47,7 @@ export function decide(runs: readonly EngineRun[], policy: ScanPolicy, now: numb
   const failing = failOn === 'none' ? [] : findings.filter((finding) => atLeast(finding.severity, failOn));
   const failures = [
     ...(failing.length > 0 ? [`${plural(failing.length, 'finding')} of severity ${failOn} or worse.`] : []),
-    ...expired.map((entry) => `The ignore entry for ${entry.id} expired on ${entry.until}.`),
+    ...expired.map((entry) => `The ignore entry for ${entry.id} expired on ${entry.until}: renew or remove it.`),
   ];
   const doubts = doubtsOf(runs);
   return {
