@@ -73,9 +73,9 @@ export const PARTS = {
   types: { needs: ['dependencies'], run: () => whole('tsc', ['--noEmit'], 5) },
   unit: { needs: ['dependencies'], run: ofFolder('unit', 10) },
   contract: { needs: ['dependencies'], run: ofFolder('contract', 10) },
-  integration: { run: ofFolder('integration', 20) },
+  integration: { run: ofFolder('integration', 40) },
   bundle: { run: ofFolder('bundle', 10) },
-  e2e: { run: ofFolder('e2e', 20) },
+  e2e: { run: ofFolder('e2e', 30) },
   demo: {
     run: async () => {
       if (!existsSync(join(ROOT, 'scripts/demo.mjs'))) return result(0, 0);
