@@ -43,16 +43,20 @@ export interface Process {
   readonly kind: 'worker' | 'leaving';
 }
 
-/** Shell function `workers <master pid>`: one line `<pid> <title>` for each child of the master. */
+/**
+ * Shell function `workers <master pid>`: one line `<pid> <title>` for each child of the master. A process that ends while it is looked
+ * at is left out, and is no failure: scripts run this under `set -e`.
+ */
 export const WORKERS = `workers() {
   for d in /proc/[0-9]*; do
     { read -r stat < "$d/stat"; } 2>/dev/null || continue
     rest=\${stat##*) }
     set -- "$1" $rest
     [ "$3" = "$1" ] || continue
-    title=$(tr '\\0' ' ' < "$d/cmdline" 2>/dev/null)
+    title=$({ tr '\\0' ' ' < "$d/cmdline"; } 2>/dev/null) || continue
     echo "\${d#/proc/} $title"
   done
+  return 0
 }
 `;
 
