@@ -129,10 +129,21 @@ include conf.d/*.conf; # as Debian has it
     another,
     close: async () => {
       await proxy.close();
-      process.kill(master(), 'SIGTERM');
+      const pid = master();
+      process.kill(pid, 'SIGTERM');
+      // It still writes to the directory while it ends.
+      for (let tries = 0; tries < 100 && runs(pid); tries += 1) await wait(20);
       rmSync(directory, { recursive: true, force: true });
     },
   };
+}
+
+function runs(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
 }
 
 function execute(program: string, args: readonly string[]): string {
