@@ -79,6 +79,8 @@ export class FakeProxy implements ProxyPort {
       text,
       diff: text === before ? '' : `--- a\n+++ b\n-${before}\n+${text}\n`,
       needsReload: !live || this.#structure(live) !== this.#structure(config),
+      live: live ?? null,
+      drift: [],
       token: `${config.generation}-${++this.#count}`,
     };
     this.#staged.set(staged.token, staged);

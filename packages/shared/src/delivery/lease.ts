@@ -32,6 +32,12 @@ export interface Held {
   readonly deployment: Deployment;
   /** Throws `StaleLeaseError`, having written nothing, once the lease is lost. Works after a cancel, for the tidying up. */
   write(change: RegistryChange): Promise<void>;
+  /**
+   * Asks the registry whether the lease is still held: to be called right before anything live is changed, because a run that was
+   * paused for longer than the TTL does not know yet that another has taken over. Throws `StaleLeaseError` when it is not, and
+   * `UnavailableError` when the registry is away.
+   */
+  confirm(): Promise<void>;
 }
 
 /**
@@ -48,7 +54,13 @@ export async function withLease<T>(ctx: Context, what: Purpose, work: (held: Hel
   try {
     const deployment = await ctx.registry.read(ctx.id);
     const signal = AbortSignal.any([ctx.signal, lost.signal]);
-    return await work({ lease: taken.lease, signal, deployment, write: (change) => write(ctx, taken, lost, change) });
+    return await work({
+      lease: taken.lease,
+      signal,
+      deployment,
+      write: (change) => fenced(lost, () => ctx.registry.write(ctx.id, taken.lease, change)),
+      confirm: () => fenced(lost, () => ctx.registry.renew(ctx.id, taken.lease, ttlOf(ctx))),
+    });
   } finally {
     done.abort();
     await beating;
@@ -98,10 +110,10 @@ function stillHeld(ctx: Context, holder: LeaseHolder): UserError {
   );
 }
 
-async function write(ctx: Context, taken: Taken, lost: AbortController, change: RegistryChange): Promise<void> {
+async function fenced(lost: AbortController, work: () => Promise<void>): Promise<void> {
   if (lost.signal.aborted) throw lost.signal.reason;
   try {
-    await ctx.registry.write(ctx.id, taken.lease, change);
+    await work();
   } catch (error) {
     if (error instanceof StaleLeaseError) lost.abort(error);
     throw error;

@@ -1,5 +1,5 @@
 import { type Journal, liveVersion, type Retirement } from '../domain/deployment.ts';
-import { StaleLeaseError } from '../domain/errors.ts';
+import { DeliveryError, StaleLeaseError } from '../domain/errors.ts';
 import {
   gaining,
   mainVersion,
@@ -20,8 +20,10 @@ import {
   type Activated,
   type Activation,
   activateEverywhere,
-  applyEverywhere,
   publish,
+  type Returned,
+  returnEverywhere,
+  type Staged,
   stageEverywhere,
 } from './traffic.ts';
 
@@ -52,9 +54,6 @@ export interface Moved {
   readonly cut: number;
   readonly changed: boolean;
 }
-
-/** Milliseconds for returning to the traffic before, also in a run that is cancelled already. */
-const UNDO_TIME = 30_000;
 
 type Wanted = { readonly route: Route; readonly plan: TrafficPlan };
 
@@ -108,7 +107,8 @@ async function takeSteps(
   const before = op.deployment.traffic;
   const journal = journalOf(op, operation, wanted.plan, request.reason);
   const plans = plansOnTheWay(before?.plan ?? null, wanted.plan, request.steps);
-  let steps: Steps = { generation: before?.generation ?? (await highestServed(op)), milliseconds: 0, how: 'nothing' };
+  const first = before?.generation ?? (await highestServed(op));
+  let steps: Steps = { generation: first, milliseconds: 0, how: 'nothing' };
   await op.write({ journal });
   try {
     for (const [index, plan] of plans.entries()) {
@@ -118,14 +118,14 @@ async function takeSteps(
         ? { ...journal, phase: 'draining' as const, retiring: retiringUnder(op, plan, request) }
         : journal;
       const traffic = { generation: steps.generation + 1, route: wanted.route, plan };
+      const staged = await stageEverywhere(op.ctx, op.deployment, traffic);
       steps = { ...steps, generation: traffic.generation };
-      const activated = await step(op, traffic, request.activation, after);
+      const activated = await step(op, staged, traffic, request.activation, after);
       steps = { ...steps, milliseconds: steps.milliseconds + activated.milliseconds, how: activated.how };
     }
     return steps;
   } catch (error) {
-    await undo(op, before, steps.generation, error);
-    throw error;
+    throw await undo(op, before, steps.generation > first ? steps.generation : null, error);
   }
 }
 
@@ -142,15 +142,17 @@ export function plansOnTheWay(
   return [...onTheWay.map((weight) => ({ ...wanted, targets: shift(current, target.version, weight) })), wanted];
 }
 
-/** Stage, test, activate, confirm, commit: one generation. */
-async function step(op: Operation, traffic: Traffic, activation: Activation, after: Journal): Promise<Activated> {
+/** Activate, confirm, commit: one generation that every Nginx has tested. */
+async function step(
+  op: Operation,
+  staged: Staged,
+  traffic: Traffic,
+  activation: Activation,
+  after: Journal,
+): Promise<Activated> {
   const weights = weightsOf(traffic.plan);
   return op.ctx.log.group(`Traffic ${weights} (generation ${traffic.generation})`, async () => {
-    const before = await op.ctx.registry.read(op.ctx.id);
-    const staged = await stageEverywhere(op.ctx, before, traffic);
-    const activated = await activateEverywhere(op.ctx, staged, activation, () =>
-      restore(op, before.traffic, before.traffic?.generation ?? 0),
-    );
+    const activated = await activateEverywhere(op, staged, activation);
     const event = eventOf(
       op.ctx,
       after.operation === 'rollback' ? 'rolled-back' : 'switched',
@@ -158,7 +160,8 @@ async function step(op: Operation, traffic: Traffic, activation: Activation, aft
       weights,
       after.reason,
     );
-    await op.write({ traffic, journal: after, releases: statesUnder(before, traffic.plan), events: [event] });
+    const now = await op.ctx.registry.read(op.ctx.id);
+    await op.write({ traffic, journal: after, releases: statesUnder(now, traffic.plan), events: [event] });
     const how = activated.how === 'nothing' ? 'No change' : `Moved by ${activated.how}`;
     op.ctx.log.info(
       `${how} in ${Math.round(activated.milliseconds)} ms; every Nginx answers with generation ${traffic.generation}.`,
@@ -214,29 +217,42 @@ async function retireLeft(op: Operation): Promise<{ readonly cut: number }> {
 }
 
 /**
- * Back to the traffic before the first step, under a generation of its own. A run that lost its lease leaves this to the one that
- * has it: the journal tells what to do.
+ * Back to the traffic before the first step, under a generation of its own; null when no Nginx was told anything yet. Returns the error
+ * to throw, which says what serves now. A run that lost its lease leaves this to the one that has it: the journal tells what to do.
  */
-async function undo(op: Operation, before: Traffic | null, generation: number, cause: unknown): Promise<void> {
-  if (cause instanceof StaleLeaseError || op.signal.reason instanceof StaleLeaseError) return;
-  await attempt(op, 'Traffic could not be returned to what it was; the next run of any action does it', async () => {
-    await restore(op, before, generation + 1);
-    const now = await op.ctx.registry.read(op.ctx.id);
-    if (!before) return op.write({ journal: null });
-    const traffic = { ...before, generation: generation + 1 };
-    await op.write({ traffic, journal: null, releases: statesUnder(now, before.plan) });
-    op.ctx.log.warning(`Traffic is as before: ${weightsOf(before.plan)}.`);
-  });
+async function undo(
+  op: Operation,
+  before: Traffic | null,
+  generation: number | null,
+  cause: unknown,
+): Promise<unknown> {
+  if (cause instanceof StaleLeaseError || op.signal.reason instanceof StaleLeaseError) return cause;
+  const was = before ? weightsOf(before.plan) : 'nothing';
+  const traffic = before && generation !== null ? { ...before, generation: generation + 1 } : before;
+  try {
+    const returned = generation === null ? NOTHING_DONE : await returnEverywhere(op, op.deployment, traffic);
+    if (!returned.complete)
+      return saying(
+        cause,
+        `All other hosts serve the traffic of before (${was}) again. The next run of any action returns these:\n${returned.failures}`,
+      );
+    op.ctx.log.warning(`Traffic is as before: ${was}.`);
+    await attempt(op, 'The registry could not be told; the next run of any action does it', async () => {
+      const states = before ? statesUnder(await op.ctx.registry.read(op.ctx.id), before.plan) : [];
+      await op.write({ ...(traffic ? { traffic } : {}), journal: null, releases: states });
+    });
+    return saying(cause, `Every Nginx serves the traffic of before: ${was}.`);
+  } catch (error) {
+    return error;
+  }
 }
 
-/** Every Nginx serves `traffic` again, or nothing of this deployment when there was none. */
-async function restore(op: Operation, traffic: Traffic | null, generation: number): Promise<void> {
-  if (!traffic) {
-    await Promise.all(op.ctx.fleet.proxies.map((proxy) => proxy.forget(op.ctx.id)));
-    return;
-  }
-  const ctx = { ...op.ctx, signal: AbortSignal.timeout(UNDO_TIME) };
-  await applyEverywhere(ctx, await ctx.registry.read(ctx.id), { ...traffic, generation });
+const NOTHING_DONE: Returned = { complete: true, failures: '' };
+
+/** The same error, and what serves after it. */
+function saying(error: unknown, serving: string): unknown {
+  if (!(error instanceof DeliveryError)) return error;
+  return new DeliveryError(error.message, serving, { cause: error.cause });
 }
 
 /** Without a committed generation the numbering continues what an Nginx serves, so that no generation means two things. */

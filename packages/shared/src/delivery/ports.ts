@@ -180,8 +180,12 @@ export interface StagedConfig {
   readonly text: string;
   /** A unified diff against what is live; empty when the same. */
   readonly diff: string;
-  /** The pools or the route change, so that activating it takes a reload. */
+  /** The pools or the route change, or what lies there has to be written anew, so that activating it takes a reload. */
   readonly needsReload: boolean;
+  /** What the host's own files say is live, the plan in force included; null when nothing is. */
+  readonly live: ProxyConfig | null;
+  /** What lies there otherwise than the suite wrote it, such as a file edited by hand; one line each. */
+  readonly drift: readonly string[];
   readonly token: string;
 }
 

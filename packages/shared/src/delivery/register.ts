@@ -1,5 +1,5 @@
 import { findRelease } from '../domain/deployment.ts';
-import { DeliveryError, messageOf, UserError } from '../domain/errors.ts';
+import { DeliveryError, messageOf, StaleLeaseError, UserError } from '../domain/errors.ts';
 import type { Instance, InstanceSpec, Release } from '../domain/release.ts';
 import { weightOf } from '../domain/traffic.ts';
 import { eventOf } from './events.ts';
@@ -8,7 +8,7 @@ import { waitHealthy } from './health.ts';
 import { attempt, engineOf } from './hosts.ts';
 import { type Operation, operate } from './operation.ts';
 import type { Context, ImageFacts } from './ports.ts';
-import { publish } from './traffic.ts';
+import { publish, returnEverywhere } from './traffic.ts';
 
 export interface RegisterRequest {
   readonly version: string;
@@ -225,8 +225,33 @@ async function record(op: Operation, release: Release): Promise<void> {
       eventOf(op.ctx, 'registered', release.version, `${release.instances.length} instance(s) of ${release.imageId}`),
     ],
   });
-  const deployment = await op.ctx.registry.read(op.ctx.id);
-  await publish(op, deployment);
+  try {
+    await publish(op, await op.ctx.registry.read(op.ctx.id));
+  } catch (error) {
+    throw await unrecord(op, release, replaced, error);
+  }
   if (replaced) await removeAll(op, replaced.instances, replaced);
   await op.write({ journal: null });
+}
+
+/** An Nginx that does not take the pool keeps the release out: all is as before, or the journal tells the next run what to do. */
+async function unrecord(
+  op: Operation,
+  release: Release,
+  replaced: Release | undefined,
+  cause: unknown,
+): Promise<unknown> {
+  if (cause instanceof StaleLeaseError || op.signal.reason instanceof StaleLeaseError) return cause;
+  await attempt(op, 'What was registered could not be taken back; the next run of any action does it', async () => {
+    await op.write(replaced ? { releases: [replaced] } : { removeReleases: [release.version] });
+    if (op.deployment.traffic) {
+      const returned = await returnEverywhere(op, op.deployment, op.deployment.traffic);
+      if (!returned.complete) throw new DeliveryError(returned.failures);
+    }
+    await removeAll(op, release.instances, release);
+    const detail = messageOf(cause).split('\n')[0] ?? '';
+    await op.write({ journal: null, events: [eventOf(op.ctx, 'failed', release.version, detail)] });
+  });
+  if (cause instanceof UserError) return cause;
+  return new DeliveryError(messageOf(cause), `Nothing was registered. ${serving(op)}`, { cause });
 }

@@ -81,10 +81,18 @@ async function takeOut(op: Operation, leaving: readonly Retirement[]): Promise<v
   await publish(op, await op.ctx.registry.read(op.ctx.id));
 }
 
+/** A release without any traffic, as the registry has it while the lease is held: only such a one may be stopped. */
+async function idle(op: Operation, version: string): Promise<Release | undefined> {
+  await op.confirm();
+  const deployment = await op.ctx.registry.read(op.ctx.id);
+  const serves = deployment.traffic !== null && versionsIn(deployment.traffic.plan).includes(version);
+  return serves ? undefined : findRelease(deployment, version);
+}
+
 /** Stops, or removes, the instances of a release that Nginx no longer knows. */
 async function stopInstances(op: Operation, retirement: Retirement): Promise<void> {
-  const release = await current(op, retirement.version);
-  if (!release || release.state === 'live') return;
+  const release = await idle(op, retirement.version);
+  if (!release) return;
   const timeout = release.spec.stopTimeout;
   await Promise.all(
     release.instances.map((instance) => {
@@ -97,8 +105,8 @@ async function stopInstances(op: Operation, retirement: Retirement): Promise<voi
 
 /** A release that stays warm is started anew when connections outlived the deadline: the application closes them in its own way. */
 async function cutConnections(op: Operation, version: string): Promise<void> {
-  const release = await current(op, version);
-  if (!release || release.state === 'live') return;
+  const release = await idle(op, version);
+  if (!release) return;
   const instances = await Promise.all(
     release.instances.map(async (instance) => {
       const engine = engineOf(op, instance.host);

@@ -2,12 +2,12 @@ import { findRelease } from '../domain/deployment.ts';
 import { UserError } from '../domain/errors.ts';
 import type { Verdict } from '../domain/verdict.ts';
 import { eventOf } from './events.ts';
-import { operate } from './operation.ts';
+import { type Operation, operate } from './operation.ts';
 import type { Context } from './ports.ts';
 
 /** Keeps in the registry what verification found of a live version: a passed one can be rolled back to, a failed one is never again. */
 export function recordVerification(ctx: Context, version: string, verdict: Verdict, detail: string): Promise<void> {
-  return operate(ctx, { operation: 'verify', version, reason: '' }, async (op) => {
+  const work = async (op: Operation): Promise<void> => {
     const release = findRelease(op.deployment, version);
     if (!release)
       throw new UserError(
@@ -25,5 +25,7 @@ export function recordVerification(ctx: Context, version: string, verdict: Verdi
       ],
       events: [eventOf(op.ctx, passed ? 'verified' : 'failed', version, detail)],
     });
-  });
+  };
+  // What was found is kept even while a host is away: a rollback may depend on it.
+  return operate(ctx, { operation: 'verify', version, reason: '' }, work, { registryAlone: true });
 }

@@ -1,13 +1,13 @@
 import type { Clock } from '../delivery/ports.ts';
-import { DeliveryError, messageOf } from '../domain/errors.ts';
+import { DeliveryError, messageOf, StaleLeaseError } from '../domain/errors.ts';
 import { type Answer, quote, writeLines } from './host.ts';
 import { layout } from './layout.ts';
 import { type Live, liveConfig } from './live.ts';
-import { type PlanFile, planFile } from './plan-file.ts';
+import { type PlanFile, planFile, planText } from './plan-file.ts';
 import { readWorkers, WORKERS } from './proc.ts';
 import { type Expected, reload } from './reload.ts';
 import type { Site } from './site.ts';
-import { leftServers, QUIET_MS, removeUnused, type Work } from './work.ts';
+import { leftServers, linkGuard, OVERTAKEN, planGuard, QUIET_MS, removeUnused, type Work } from './work.ts';
 
 /** Generations that stay on the disk, the live one among them. */
 const KEPT = 3;
@@ -35,10 +35,10 @@ export async function activate(
   if (needsReload || forced) {
     if (!work.written) await proxy.write(work);
     await changeStructure(site, clock, work, plan);
-    if (work.settings.instant && work.live?.plan) await movePlan(site, clock, work, plan, clock.now());
+    if (work.settings.instant && work.live) await movePlan(site, clock, work, plan, clock.now());
     return 'reload';
   }
-  if (await serves(site, work, plan)) return 'nothing';
+  if (work.staged.drift.length === 0 && (await serves(site, work, plan))) return 'nothing';
   if (!work.settings.instant) {
     // Only the number changed: the loaded configuration carries it, so that it takes a reload to be told.
     await proxy.write(work);
@@ -89,6 +89,7 @@ async function changeStructure(site: Site, clock: Clock, work: Work, plan: PlanF
   const { config, token } = work.staged;
   const servers = [...work.rendered.servers];
   const first = [
+    `${linkGuard(site.root, work)} || exit ${OVERTAKEN}\n`,
     ...servers.map(([key, text]) => writeLines(at.server(key), text)),
     // A plan in force stays in force through the reload; without one the new workers begin with this one.
     work.live?.plan ? '' : writeLines(at.plan(config.id), planText(plan)),
@@ -98,6 +99,7 @@ async function changeStructure(site: Site, clock: Clock, work: Work, plan: PlanF
   try {
     await reload(site, clock, first, answers(work, token));
   } catch (error) {
+    if (error instanceof StaleLeaseError) throw error;
     await goBack(site, clock, work);
     throw error instanceof DeliveryError
       ? new DeliveryError(error.message, stillServing(work.live), { cause: error })
@@ -123,6 +125,7 @@ async function goBack(site: Site, clock: Clock, work: Work): Promise<void> {
   const { config, token } = work.staged;
   const old = work.live;
   const restore = [
+    `[ "$(readlink ${quote(at.app(config.id))} 2>/dev/null)" = ${quote(`../generations/${config.id}/${token}`)} ] || exit 0`,
     ...[...work.liveServers].map(([key, text]) => writeLines(at.server(key), text)),
     old ? link(site.root, config.id, old.generation.token) : `rm -f ${quote(at.app(config.id))}`,
     old?.plan
@@ -145,11 +148,15 @@ async function movePlan(site: Site, clock: Clock, work: Work, plan: PlanFile, lo
   await settle(site, clock, work, plan, loadedAt);
   const at = layout(site.root);
   const { id } = plan;
+  const mine = planGuard(site.root, work, planText(plan));
+  const guard = `${linkGuard(site.root, work)} && ${mine}`;
   const move = (): Promise<Answer> =>
     site.host
-      .admin({ method: 'POST', path: `/apps/${id}`, write: { path: at.plan(id), content: planText(plan) } })
+      .admin({ method: 'POST', path: `/apps/${id}`, guard, write: { path: at.plan(id), content: planText(plan) } })
       .catch((error: unknown) => ({ status: 0, body: messageOf(error), output: '' }));
   let answer = await move();
+  if (answer.status === 412)
+    throw new StaleLeaseError(`Another run has moved the traffic of ${id} meanwhile. Nothing was changed.`);
   const stale = answer.status === 409 || answer.status === 404 || (saidBy(answer)?.token ?? null) !== tokenOf(work);
   if (answer.status !== 0 && stale) {
     // The workers have something else loaded than the files say: a reload was missed, or killed half way.
@@ -158,8 +165,10 @@ async function movePlan(site: Site, clock: Clock, work: Work, plan: PlanFile, lo
   }
   const said = saidBy(answer);
   if (said?.generation === plan.generation && said.digest === plan.digest) return;
-  const previous = work.live?.planText;
-  await site.host.run(previous ? writeLines(at.plan(id), previous) : `rm -f ${quote(at.plan(id))}`);
+  const previous = work.planText;
+  await site.host.run(
+    `${mine} || exit 0\n${previous === '' ? `rm -f ${quote(at.plan(id))}` : writeLines(at.plan(id), previous)}`,
+  );
   throw new DeliveryError(
     `Nginx on ${site.name} did not take the plan of ${id} over (${answer.status || 'no answer'}): ${answer.body.trim().slice(0, 300)}`,
     stillServing(work.live),
@@ -182,10 +191,6 @@ async function settle(site: Site, clock: Clock, work: Work, plan: PlanFile, load
     if (!readWorkers(ran.stdout).some(({ kind }) => kind === 'leaving')) return;
     await clock.sleep(100);
   }
-}
-
-function planText(plan: PlanFile): string {
-  return `${JSON.stringify(plan, null, 2)}\n`;
 }
 
 function stillServing(live: Live | null): string {

@@ -4,7 +4,7 @@ import { UserError } from '../domain/errors.ts';
 import { probeScript, readProbe } from './capabilities.ts';
 import { quote, writeLines } from './host.ts';
 import { DIRECTORIES, layout } from './layout.ts';
-import type { BaseFile } from './live.ts';
+import { type BaseFile, SHARED, SUMS, sumsNow } from './live.ts';
 import { reload } from './reload.ts';
 import { renderBase } from './render.ts';
 import type { Site } from './site.ts';
@@ -22,7 +22,7 @@ export async function prepareBase(site: Site, clock: Clock): Promise<ProxyCapabi
   const at = layout(site.root);
   const made = await site.host.run(
     `umask 022\nmkdir -p ${DIRECTORIES.map((each) => quote(`${site.root}/${each}`)).join(' ')} || exit 1\n` +
-      `cat ${quote(at.adminHeader)} 2>/dev/null; echo; echo '--base--'; cat ${quote(at.base)} 2>/dev/null; true\n`,
+      `cat ${quote(at.adminHeader)} 2>/dev/null; echo; echo '--base--'; cat ${quote(at.base)} 2>/dev/null; [ "$(cat ${quote(`${site.root}/${SUMS}`)} 2>/dev/null)" = "${sumsNow(site.root)}" ] && echo '--whole--'; true\n`,
   );
   if (made.code !== 0)
     throw new UserError(
@@ -38,7 +38,7 @@ export async function prepareBase(site: Site, clock: Clock): Promise<ProxyCapabi
   const token = /X-CD-Token: ([0-9a-f]{32})/.exec(header)?.[1] ?? randomBytes(16).toString('hex');
   const { base, files } = renderBase(settings, token);
   const hooks = await site.hooks();
-  const present = text.includes(`"base": "${base}"`) && hooks.size === 0;
+  const present = text.includes(`"base": "${base}"`) && text.includes('--whole--') && hooks.size === 0;
   if (present && (await answersBase(site, base))) return capabilities;
   const main = await site.stagedMain(at.staging(`base-${base}`));
   await testStaged(site.host, site.root, `base-${base}`, site.command, main, { base: files });
@@ -52,6 +52,7 @@ export async function prepareBase(site: Site, clock: Clock): Promise<ProxyCapabi
     writeLines(at.base, JSON.stringify(record, null, 2)),
     ...[...hooks].map(([path, content]) => writeLines(path, content)),
     ...[...files].filter(([path]) => path === at.main).map(([path, content]) => writeLines(path, content)),
+    `echo "${sumsNow(site.root)}" > ${quote(`${site.root}/${SUMS}`)}\n`,
   ].join('');
   await takeOver(site, clock, base, write);
   return capabilities;
@@ -86,17 +87,15 @@ async function takeOver(site: Site, clock: Clock, base: string, write: string): 
   );
 }
 
-const SHARED = 'nginx.conf http.conf admin.conf base.json njs/traffic.js';
-
 function keepPrevious({ root }: Site): string {
   return `rm -rf ${quote(`${root}/staging/previous`)}; mkdir -p ${quote(`${root}/staging/previous/njs`)}
-for f in ${SHARED}; do if [ -f ${quote(root)}/"$f" ]; then cp -p ${quote(root)}/"$f" ${quote(root)}/staging/previous/"$f"; fi; done
+for f in ${SHARED} base.json ${SUMS}; do if [ -f ${quote(root)}/"$f" ]; then cp -p ${quote(root)}/"$f" ${quote(root)}/staging/previous/"$f"; fi; done
 `;
 }
 
 /** The shared files as they were; those that were not there before go, so that a restart reads nothing that was refused. */
 function putBack({ root }: Site): string {
   return `cd ${quote(root)} || exit 1
-for f in ${SHARED}; do if [ -f staging/previous/"$f" ]; then mv -f staging/previous/"$f" "$f"; elif [ "$f" = http.conf ]; then : > "$f"; fi; done
+for f in ${SHARED} base.json ${SUMS}; do if [ -f staging/previous/"$f" ]; then mv -f staging/previous/"$f" "$f"; elif [ "$f" = http.conf ]; then : > "$f"; fi; done
 `;
 }

@@ -26,10 +26,10 @@ export class ContainerHost implements NginxHost {
   }
 
   async admin(exchange: Exchange): Promise<Answer> {
-    const { write, script = '' } = exchange;
+    const { guard, write, script = '' } = exchange;
     const curl = curlLines(exchange, this.#adminPort, layout(this.#root).adminHeader);
     const ran = await this.run(
-      `${write ? writeLines(write.path, write.content) : ''}( :\n${script}\n)\nprintf '\\037'\n${curl}`,
+      `${guard ? `${guard} || { printf '\\037\\n412'; exit 0; }\n` : ''}${write ? writeLines(write.path, write.content) : ''}( :\n${script}\n)\nprintf '\\037'\n${curl}`,
     );
     const [output = '', answer = ''] = ran.stdout.split(ANSWER);
     const end = answer.lastIndexOf('\n', answer.trimEnd().length);

@@ -10,6 +10,8 @@ export interface Exchange {
   readonly method: 'GET' | 'POST' | 'DELETE';
   readonly path: string;
   readonly body?: string;
+  /** A shell command that has to succeed before anything else is done; when it fails, the answer's status is 412. */
+  readonly guard?: string;
   /** Replaced atomically before the request is sent. */
   readonly write?: { readonly path: string; readonly content: string };
   /** The request is sent whatever it exits with. */

@@ -4,6 +4,7 @@ import type { TrafficPlan } from '../domain/traffic.ts';
 import { quote } from './host.ts';
 import { layout } from './layout.ts';
 import { type PlanFile, readPlanFile } from './plan-file.ts';
+import type { Standing } from './render.ts';
 
 /** `config.json` of a generation. */
 export interface GenerationFile {
@@ -16,6 +17,8 @@ export interface GenerationFile {
   readonly pools: readonly string[];
   /** Pools that the generation before it did not have: workers of that one cannot place a request for them. */
   readonly introduced: readonly string[];
+  /** With it the files of the generation can be rendered again; absent in those of earlier versions. */
+  readonly standing?: Omit<Standing, 'token'>;
 }
 
 /** What is live of one deployment, from the files. */
@@ -25,7 +28,7 @@ export interface Live {
   readonly planText: string | null;
   /** Milliseconds since the epoch when the generation was confirmed; 0 when it never was. */
   readonly loadedAt: number;
-  /** Rendered files by relative path, for a diff. */
+  /** What lies there, by relative path: the generation's files, and the server blocks it stands in as `servers/<key>.conf`. */
   readonly files: ReadonlyMap<string, string>;
 }
 
@@ -33,6 +36,21 @@ export interface Shared {
   /** `base.json`, null before `prepare`. */
   readonly base: BaseFile | null;
   readonly runningVersion: string;
+  /** The files that all apps share are not as they were written. */
+  readonly baseChanged: boolean;
+  /** What `apps/<id>` links to, and the text of the plan file; empty when there is none. */
+  readonly link: string;
+  readonly planText: string;
+}
+
+/** The files that all apps share, relative to the root. */
+export const SHARED = 'nginx.conf http.conf admin.conf njs/traffic.js';
+/** Their checksums as they were written. */
+export const SUMS = 'base.sums';
+
+/** Shell words that expand to the checksums of the shared files as they are. */
+export function sumsNow(root: string): string {
+  return `$(cd ${quote(root)} && cksum ${SHARED} 2>/dev/null)`;
 }
 
 /** `base.json`. */
@@ -55,13 +73,16 @@ export function readScript(root: string, id: DeploymentId | null, command: strin
   return [
     show(at.base),
     `${command} -v 2>&1 </dev/null; printf '${octal(PART)}'\n`,
+    `sums=$(cat ${quote(`${root}/${SUMS}`)} 2>/dev/null); [ "$sums" = '' ] || [ "$sums" = "${sumsNow(root)}" ] || echo changed; printf '${octal(PART)}'\n`,
     ...(id === null
       ? []
       : [
           show(`${at.app(id)}/config.json`),
           show(`${at.app(id)}/loaded`),
           show(at.plan(id)),
-          `for f in ${app}/http.conf ${app}/locations/*.conf; do [ -f "$f" ] && printf '${octal(FILE)}%s\\n' "\${f#${app}/}" && cat "$f"; done\n`,
+          `readlink ${app} 2>/dev/null; printf '${octal(PART)}'\n`,
+          `for f in ${app}/http.conf ${app}/admin.conf ${app}/locations/*.conf; do [ -f "$f" ] && printf '${octal(FILE)}%s\\n' "\${f#${app}/}" && cat "$f"; done\n`,
+          `for f in ${app}/locations/*.conf; do s="servers/\${f##*/}"; [ -f ${quote(root)}/"$s" ] && printf '${octal(FILE)}%s\\n' "$s" && cat ${quote(root)}/"$s"; done\n`,
         ]),
     'true\n',
   ].join('');
@@ -72,12 +93,16 @@ function octal(character: string): string {
 }
 
 export function readLive(stdout: string): Shared & { readonly live: Live | null } {
-  const [base = '', about = '', config = '', loaded = '', planText = '', files = ''] = stdout.split(PART);
+  const [base = '', about = '', changed = '', config = '', loaded = '', planText = '', link = '', files = ''] =
+    stdout.split(PART);
   const generation = parse<GenerationFile>(config);
   const plan = readPlanFile(planText);
   return {
     base: parse<BaseFile>(base),
     runningVersion: /\/(\d+\.\d+\.\d+)/.exec(about)?.[1] ?? '',
+    baseChanged: changed.trim() !== '',
+    link: link.trim(),
+    planText,
     live:
       generation?.format === 1
         ? {

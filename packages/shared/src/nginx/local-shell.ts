@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { messageOf, UnavailableError } from '../domain/errors.ts';
-import type { Answer, Exchange, NginxHost, Ran } from './host.ts';
+import { type Answer, type Exchange, type NginxHost, type Ran, writeLines } from './host.ts';
 import { layout } from './layout.ts';
 
 const TIMEOUT_MS = 15_000;
@@ -39,10 +39,10 @@ export class LocalShell implements NginxHost {
   }
 
   async admin(exchange: Exchange): Promise<Answer> {
-    const { write, script, method, path } = exchange;
-    if (write) {
-      await writeFile(`${write.path}.new`, write.content);
-      await rename(`${write.path}.new`, write.path);
+    const { guard, write, script, method, path } = exchange;
+    if (guard || write) {
+      const ran = await this.run(`${guard ?? ':'} || exit 75\n${write ? writeLines(write.path, write.content) : ''}`);
+      if (ran.code === 75) return { status: 412, body: '', output: '' };
     }
     const output = script === undefined ? '' : (await this.run(script)).stdout;
     const header = await readFile(layout(this.#root).adminHeader, 'utf8').catch(() => '');

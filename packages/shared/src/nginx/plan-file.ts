@@ -68,6 +68,11 @@ function serveLine(id: DeploymentId, plan: TrafficPlan): string {
   return `R${JSON.stringify(rules)}\t${line}`;
 }
 
+/** The file's text: a pure function, so that one edited by hand shows. */
+export function planText(plan: PlanFile): string {
+  return `${JSON.stringify(plan, null, 2)}\n`;
+}
+
 /** The plan of a file's text; null when it is absent or not one of ours. */
 export function readPlanFile(text: string): PlanFile | null {
   try {

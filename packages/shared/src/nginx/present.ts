@@ -13,11 +13,12 @@ export function diffOf(
 ): string {
   const named = (servers: ReadonlyMap<string, string>): (readonly [string, string])[] =>
     [...servers].map(([key, text]) => [`servers/${key}.conf`, text] as const);
+  const own = [...(live?.files ?? [])].filter(([name]) => name !== 'admin.conf' && !name.startsWith('servers/'));
   const same = live?.generation.structure === rendered.structure;
-  const files = same ? live.files : new Map([...rendered.files].filter(([name]) => name !== 'admin.conf'));
+  const files = same ? own : new Map([...rendered.files].filter(([name]) => name !== 'admin.conf'));
   const plan = live ? liveConfig(live).plan : null;
   const unmoved = plan !== null && planDigest(plan) === planDigest(config.plan);
-  const before = new Map([...(live?.files ?? []), ...named(liveServers)]);
+  const before = new Map([...own, ...named(liveServers)]);
   if (plan) before.set('plan', pretty(plan));
   return unifiedDiff(
     before,

@@ -14,6 +14,7 @@ import type { Instance } from '../domain/release.ts';
 import { activate } from './activate.ts';
 import { prepareBase } from './base.ts';
 import { capabilitiesOf } from './capabilities.ts';
+import { driftOf } from './drift.ts';
 import { quote } from './host.ts';
 import { layout } from './layout.ts';
 import { type BaseFile, type GenerationFile, lingering, liveConfig, mainPool, readLive, readScript } from './live.ts';
@@ -74,20 +75,26 @@ export class NginxProxy implements ProxyPort {
 
   async stage(config: ProxyConfig): Promise<StagedConfig> {
     await this.#site.checkRoute(config.route);
-    const { base, live, runningVersion } = await this.#read(config.id);
+    const { base, live, runningVersion, baseChanged, link, planText } = await this.#read(config.id);
     this.#usable(base, runningVersion);
     const { settings } = base as BaseFile;
+    const drift = driftOf(live, settings, baseChanged);
     const token = `${config.generation}-${randomBytes(6).toString('hex')}`;
-    const rendered = render(config, settings, {
-      token,
-      lingering: lingering(live, config),
-      fallback: mainPool(live ? liveConfig(live) : config),
-    });
-    const needsReload = live?.generation.structure !== rendered.structure;
+    const standing = { lingering: lingering(live, config), fallback: mainPool(live ? liveConfig(live) : config) };
+    const rendered = render(config, settings, { ...standing, token });
+    const needsReload = live?.generation.structure !== rendered.structure || drift.files.length > 0;
     const liveServers = live ? render(liveConfig(live), settings, NOTHING).servers : new Map<string, string>();
     const diff = diffOf(config, rendered, live, liveServers);
-    const staged = { config, token, needsReload, diff, text: readable(config, rendered) };
-    const work: Work = { staged, rendered, live, liveServers, settings, written: false };
+    const staged: StagedConfig = {
+      config,
+      token,
+      needsReload,
+      diff,
+      text: readable(config, rendered),
+      live: live && liveConfig(live),
+      drift: [...drift.files, ...drift.plan],
+    };
+    const work: Work = { staged, rendered, standing, live, liveServers, link, planText, settings, written: false };
     if (needsReload) await this.write(work);
     this.#work.set(token, work);
     return staged;
@@ -106,6 +113,7 @@ export class NginxProxy implements ProxyPort {
       servers: [...work.rendered.servers.keys()],
       pools: work.rendered.pools,
       introduced: work.live ? work.rendered.pools.filter((pool) => !known.has(pool)) : [],
+      standing: work.standing,
     };
     const { rendered } = work;
     const app = { id: config.id, token, rendered, left: leftServers(work), record: JSON.stringify(record, null, 2) };
@@ -213,6 +221,8 @@ export class NginxProxy implements ProxyPort {
   }
 
   async #remove(id: DeploymentId, token: string): Promise<void> {
-    await this.#site.host.run(`rm -rf ${quote(layout(this.#site.root).generation(id, token))}\n`);
+    const at = layout(this.#site.root);
+    const live = `[ "$(readlink ${quote(at.app(id))} 2>/dev/null)" = ${quote(`../generations/${id}/${token}`)} ]`;
+    await this.#site.host.run(`${live} || rm -rf ${quote(at.generation(id, token))}\n`);
   }
 }

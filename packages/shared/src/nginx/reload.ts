@@ -1,9 +1,10 @@
 import type { Clock } from '../delivery/ports.ts';
-import { DeliveryError } from '../domain/errors.ts';
+import { DeliveryError, StaleLeaseError } from '../domain/errors.ts';
 import { quote } from './host.ts';
 import { readWorkers, WORKERS } from './proc.ts';
 import type { Site } from './site.ts';
 import { emergencies } from './staging.ts';
+import { OVERTAKEN } from './work.ts';
 
 /** How long Nginx may take to load a configuration and to take the old workers off the listening sockets. */
 const BOUND_MS = 10_000;
@@ -31,6 +32,10 @@ export async function reload(site: Site, clock: Clock, first: string, expected: 
     `${WORKERS}set -e\n${size}\nworkers ${site.master}\n${first}\n${site.command} -s reload </dev/null\n`,
     30_000,
   );
+  if (began.code === OVERTAKEN)
+    throw new StaleLeaseError(
+      `Another run has changed what Nginx on ${site.name} serves meanwhile. Nothing was changed.`,
+    );
   if (began.code !== 0) throw refused(began.stderr);
   const [offset = '0', ...listing] = began.stdout.split('\n');
   const before = new Set(readWorkers(listing.join('\n')).map(({ pid }) => pid));

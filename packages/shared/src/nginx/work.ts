@@ -2,7 +2,7 @@ import type { StagedConfig } from '../delivery/ports.ts';
 import { quote } from './host.ts';
 import { layout } from './layout.ts';
 import type { Live } from './live.ts';
-import type { Rendered, Settings } from './render.ts';
+import type { Rendered, Settings, Standing } from './render.ts';
 
 /** How long an old worker keeps a quiet client connection: `keepalive_min_timeout`, and a little for the clocks. */
 export const QUIET_MS = 5_250;
@@ -11,7 +11,11 @@ export const QUIET_MS = 5_250;
 export interface Work {
   readonly staged: StagedConfig;
   readonly rendered: Rendered;
+  readonly standing: Omit<Standing, 'token'>;
   readonly live: Live | null;
+  /** What `apps/<id>` linked to and the plan file said when the work was staged; empty when there was none. */
+  readonly link: string;
+  readonly planText: string;
   readonly settings: Settings;
   /** The server blocks of what is live, by key, as they are rendered today. */
   readonly liveServers: ReadonlyMap<string, string>;
@@ -27,4 +31,23 @@ export function removeUnused(root: string, key: string): string {
 /** Server blocks of the live route that the next one does not use. Another app may still do. */
 export function leftServers(work: Work): readonly string[] {
   return [...work.liveServers.keys()].filter((key) => !work.rendered.servers.has(key));
+}
+
+/** The exit code of a guard that found another run's work. */
+export const OVERTAKEN = 75;
+
+/**
+ * A shell command that fails unless the app's live generation is still the one that this work was staged on, or its own. It stands in
+ * the same script as the change: a run that was paused, and overtaken by another, changes nothing.
+ */
+export function linkGuard(root: string, { staged, link }: Work): string {
+  const now = `"$(readlink ${quote(layout(root).app(staged.config.id))} 2>/dev/null)"`;
+  const own = `../generations/${staged.config.id}/${staged.token}`;
+  return `{ [ ${now} = ${quote(link)} ] || [ ${now} = ${quote(own)} ]; }`;
+}
+
+/** The same for the plan file: it says what it said, or `text`. */
+export function planGuard(root: string, { staged, planText }: Work, text: string): string {
+  const now = `"$(cat ${quote(layout(root).plan(staged.config.id))} 2>/dev/null; echo x)"`;
+  return `{ [ ${now} = ${quote(`${planText}x`)} ] || [ ${now} = ${quote(`${text}x`)} ]; }`;
 }
