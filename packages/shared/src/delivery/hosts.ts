@@ -12,15 +12,17 @@ export async function findInstances(ctx: Context): Promise<readonly FoundInstanc
   return perHost.flat();
 }
 
-/** Explains without failing: used where recovery of one part must not hide the first error. */
+/** Explains without failing: used where recovery of one part must not hide the first error. False when it failed. */
 export async function attempt(
   has: { readonly ctx: Context },
   what: string,
   work: () => Promise<unknown>,
-): Promise<void> {
+): Promise<boolean> {
   try {
     await work();
+    return true;
   } catch (error) {
     has.ctx.log.warning(`${what}: ${messageOf(error)}`);
+    return false;
   }
 }

@@ -211,8 +211,8 @@ function retiringUnder(
 async function retireLeft(op: Operation): Promise<{ readonly cut: number }> {
   const { journal } = await op.ctx.registry.read(op.ctx.id);
   const drained = await retire(op, journal?.retiring ?? []);
-  await attempt(op, 'Old releases could not be pruned', () => pruneReleases(op));
-  await op.write({ journal: null });
+  // With the journal left standing the next run removes what the pruning left behind.
+  if (await attempt(op, 'Old releases could not be pruned', () => pruneReleases(op))) await op.write({ journal: null });
   return drained;
 }
 

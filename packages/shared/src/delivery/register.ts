@@ -1,13 +1,14 @@
-import { findRelease } from '../domain/deployment.ts';
+import { findRelease, type HistoryEvent } from '../domain/deployment.ts';
 import { DeliveryError, messageOf, StaleLeaseError, UserError } from '../domain/errors.ts';
 import type { Instance, InstanceSpec, Release } from '../domain/release.ts';
 import { weightOf } from '../domain/traffic.ts';
 import { eventOf } from './events.ts';
 import { requireEvidence } from './evidence.ts';
 import { waitHealthy } from './health.ts';
-import { attempt, engineOf } from './hosts.ts';
+import { attempt, engineOf, findInstances } from './hosts.ts';
 import { type Operation, operate } from './operation.ts';
 import type { Context, ImageFacts } from './ports.ts';
+import { removeUnclaimed } from './recover.ts';
 import { publish, returnEverywhere } from './traffic.ts';
 
 export interface RegisterRequest {
@@ -157,16 +158,18 @@ async function startOrRemove(op: Operation, release: Release, request: RegisterR
     });
     return [...started].sort((a, b) => a.name.localeCompare(b.name));
   } catch (error) {
-    await removeAll(op, started, release);
-    await attempt(op, 'The journal could not be cleared', () =>
-      op.write({
-        journal: null,
-        events: [eventOf(op.ctx, 'failed', release.version, messageOf(error).split('\n')[0] ?? '')],
-      }),
+    // What is left behind is removed by the next run, to which the journal tells that there may be something.
+    const clean = await attempt(
+      op,
+      'What was started could not be removed; the next run of any action does it',
+      async () => {
+        await removeAll(op, started, release);
+        await removeUnclaimed(op, op.deployment, await findInstances(op.ctx));
+        await op.write({ journal: null, events: [failedEvent(op, release, error)] });
+      },
     );
-    throw new DeliveryError(messageOf(error), `Nothing was registered; what was started is removed. ${serving(op)}`, {
-      cause: error,
-    });
+    const removed = clean ? 'what was started is removed' : 'what was started is removed by the next run';
+    throw new DeliveryError(messageOf(error), `Nothing was registered; ${removed}. ${serving(op)}`, { cause: error });
   }
 }
 
@@ -206,14 +209,14 @@ async function healthy(op: Operation, instance: Instance, release: Release): Pro
   await waitHealthy(op.ctx, engine, instance, release.spec);
 }
 
+/** Tries all, then throws the first failure. */
 async function removeAll(op: Operation, instances: readonly Instance[], release: Release): Promise<void> {
-  await Promise.all(
-    instances.map((instance) =>
-      attempt(op, `${instance.name} could not be removed`, async () =>
-        engineOf(op, instance.host)?.remove(instance, Math.min(release.spec.stopTimeout, 5000)),
-      ),
-    ),
-  );
+  const timeout = Math.min(release.spec.stopTimeout, 5000);
+  await settled(instances.map(async (instance) => engineOf(op, instance.host)?.remove(instance, timeout)));
+}
+
+function failedEvent(op: Operation, release: Release, error: unknown): HistoryEvent {
+  return eventOf(op.ctx, 'failed', release.version, messageOf(error).split('\n')[0] ?? '');
 }
 
 /** The release stands in the registry first, then Nginx learns its pool by a reload that moves no traffic. */
@@ -230,8 +233,10 @@ async function record(op: Operation, release: Release): Promise<void> {
   } catch (error) {
     throw await unrecord(op, release, replaced, error);
   }
-  if (replaced) await removeAll(op, replaced.instances, replaced);
-  await op.write({ journal: null });
+  await attempt(op, 'What was replaced could not be removed; the next run of any action does it', async () => {
+    if (replaced) await removeAll(op, replaced.instances, replaced);
+    await op.write({ journal: null });
+  });
 }
 
 /** An Nginx that does not take the pool keeps the release out: all is as before, or the journal tells the next run what to do. */
@@ -249,8 +254,7 @@ async function unrecord(
       if (!returned.complete) throw new DeliveryError(returned.failures);
     }
     await removeAll(op, release.instances, release);
-    const detail = messageOf(cause).split('\n')[0] ?? '';
-    await op.write({ journal: null, events: [eventOf(op.ctx, 'failed', release.version, detail)] });
+    await op.write({ journal: null, events: [failedEvent(op, release, cause)] });
   });
   if (cause instanceof UserError) return cause;
   return new DeliveryError(messageOf(cause), `Nothing was registered. ${serving(op)}`, { cause });
