@@ -7,7 +7,7 @@ import { type PlanFile, planFile, planText } from './plan-file.ts';
 import { readWorkers, WORKERS } from './proc.ts';
 import { type Expected, reload } from './reload.ts';
 import type { Site } from './site.ts';
-import { leftServers, linkGuard, OVERTAKEN, planGuard, QUIET_MS, removeUnused, type Work } from './work.ts';
+import { joinServer, leaveServer, leftServers, linkGuard, OVERTAKEN, planGuard, QUIET_MS, type Work } from './work.ts';
 
 /** Generations that stay on the disk, the live one among them. */
 const KEPT = 3;
@@ -90,11 +90,11 @@ async function changeStructure(site: Site, clock: Clock, work: Work, plan: PlanF
   const servers = [...work.rendered.servers];
   const first = [
     `${linkGuard(site.root, work)} || exit ${OVERTAKEN}\n`,
-    ...servers.map(([key, text]) => writeLines(at.server(key), text)),
+    ...servers.flatMap(([key, text]) => [joinServer(site.root, key, config.id), writeLines(at.server(key), text)]),
     // A plan in force stays in force through the reload; without one the new workers begin with this one.
     work.live?.plan ? '' : writeLines(at.plan(config.id), planText(plan)),
     link(site.root, config.id, token),
-    ...leftServers(work).map((key) => `${removeUnused(site.root, key)}\n`),
+    ...leftServers(work).map((key) => `${leaveServer(site.root, key, config.id)}\n`),
   ].join('');
   try {
     await reload(site, clock, first, answers(work, token));
@@ -126,14 +126,17 @@ async function goBack(site: Site, clock: Clock, work: Work): Promise<void> {
   const old = work.live;
   const restore = [
     `[ "$(readlink ${quote(at.app(config.id))} 2>/dev/null)" = ${quote(`../generations/${config.id}/${token}`)} ] || exit 0`,
-    ...[...work.liveServers].map(([key, text]) => writeLines(at.server(key), text)),
+    ...[...work.liveServers].flatMap(([key, text]) => [
+      joinServer(site.root, key, config.id),
+      writeLines(at.server(key), text),
+    ]),
     old ? link(site.root, config.id, old.generation.token) : `rm -f ${quote(at.app(config.id))}`,
     old?.plan
       ? ''
       : old?.planText
         ? writeLines(at.plan(config.id), old.planText)
         : `rm -f ${quote(at.plan(config.id))}`,
-    ...[...work.rendered.servers.keys()].map((key) => removeUnused(site.root, key)),
+    ...[...work.rendered.servers.keys()].map((key) => leaveServer(site.root, key, config.id)),
     `rm -rf ${quote(at.generation(config.id, token))}`,
   ].join('\n');
   await site.host.run(restore);

@@ -24,7 +24,7 @@ import { reload } from './reload.ts';
 import { render } from './render.ts';
 import type { Site } from './site.ts';
 import { testStaged } from './staging.ts';
-import { leftServers, QUIET_MS, removeUnused, type Work } from './work.ts';
+import { leaveServer, leftServers, QUIET_MS, type Work } from './work.ts';
 
 const NOTHING = { token: '', lingering: [], fallback: '' };
 
@@ -162,7 +162,7 @@ export class NginxProxy implements ProxyPort {
     const { live } = await this.#read(id);
     const gone = { path: `/apps/${id}`, accepts: (status: number) => status === 404 };
     if (live) {
-      const servers = live.generation.servers.map((key) => removeUnused(this.#site.root, key)).join('\n');
+      const servers = live.generation.servers.map((key) => leaveServer(this.#site.root, key, id)).join('\n');
       await reload(this.#site, this.#clock, `rm -f ${quote(at.app(id))}\n${servers}`, gone);
     }
     await this.#site.host.admin({

@@ -3,7 +3,7 @@ import type { DeploymentId } from '../domain/names.ts';
 import { type NginxHost, quote, writeLines } from './host.ts';
 import { layout } from './layout.ts';
 import type { Rendered } from './render.ts';
-import { removeUnused } from './work.ts';
+import { joinServer, leaveServer } from './work.ts';
 
 /** What a test is to see instead of what is live. */
 export interface Replacement {
@@ -44,7 +44,7 @@ trap 'rm -rf ${quote(tree)} ${main ? quote(main.path) : ''}' EXIT
 cd ${quote(root)}
 ln -s ${quote(`${root}/generations`)} ${quote(`${tree}/generations`)}
 for f in nginx.conf http.conf admin.conf njs/traffic.js; do if [ -f "$f" ]; then cp -p "$f" ${quote(tree)}/"$f"; fi; done
-cp -R -P apps servers ${quote(`${tree}/`)}
+cp -R -P apps servers members ${quote(`${tree}/`)}
 ${[...(replacement.base ?? [])].map(([path, content]) => writeLines(path.replace(root, tree), content, '600')).join('')}
 ${replacement.app ? appLines(root, tree, replacement.app) : ''}
 set -- nginx.conf http.conf admin.conf servers/*.conf
@@ -65,12 +65,15 @@ function appLines(root: string, tree: string, app: NonNullable<Replacement['app'
     // The admin part tells no secret, but only the master has to read any of it.
     writeLines(`${home}/${name}`, content),
   );
-  const servers = [...app.rendered.servers].map(([key, content]) => writeLines(`${tree}/servers/${key}.conf`, content));
+  const servers = [...app.rendered.servers].flatMap(([key, content]) => [
+    joinServer(tree, key, app.id),
+    writeLines(`${tree}/servers/${key}.conf`, content),
+  ]);
   return `mkdir -p ${quote(`${home}/locations`)}
 ${files.join('')}${writeLines(`${home}/config.json`, app.record)}${servers.join('')}
 rm -f ${quote(`${tree}/apps/${app.id}`)}
 ln -s ${quote(`../generations/${app.id}/${app.token}`)} ${quote(`${tree}/apps/${app.id}`)}
-${app.left.map((key) => removeUnused(tree, key)).join('\n')}
+${app.left.map((key) => leaveServer(tree, key, app.id)).join('\n')}
 `;
 }
 

@@ -45,7 +45,13 @@ split_clients "$cd_app$request_id" $cd_dice {
 {{/buckets}}
     * 99;
 }
-{{/instant}}map $cookie_cd_client $cd_client {
+{{/instant}}split_clients "copy$request_id" $cd_copy_dice {
+{{#buckets}}
+    1% {{.}};
+{{/buckets}}
+    * 99;
+}
+map $cookie_cd_client $cd_client {
     "" $request_id;
     default $cookie_cd_client;
 }
@@ -53,17 +59,61 @@ map $cookie_cd_client $cd_new_cookie {
     "" "cd_client=$request_id; Path=/; HttpOnly; SameSite=Lax";
     default "";
 }
+map $cookie_cd_client $cd_fresh {
+    "" 1;
+    default 0;
+}
 map $http_upgrade $cd_connection {
     "" "";
     default upgrade;
 }
-log_format cd_json escape=json '{"time":"$time_iso8601","app":"$cd_app","pool":"$proxy_host","upstream":"$upstream_addr",'
+log_format cd_json escape=json '{"time":"$time_iso8601","msec":$msec,"app":"$cd_app","pool":"$proxy_host","fresh":$cd_fresh,"upstream":"$upstream_addr",'
     '"status":$status,"upstream_status":"$upstream_status","request_time":$request_time,'
     '"upstream_time":"$upstream_response_time","connect_time":"$upstream_connect_time","bytes":$body_bytes_sent,'
     '"method":"$request_method","host":"$host","uri":"$request_uri","client":"$remote_addr","id":"$request_id"}';
 include {{root}}/apps/*/http.conf;
 include {{root}}/servers/*.conf;
 include {{root}}/admin.conf;
+`;
+
+/**
+ * Copies of requests. The server of the app hands a copy to this one, which answers at once, and only then sends it on: the client's
+ * connection would otherwise be held until the candidate has answered. What the candidate says is thrown away.
+ */
+const COPIES = `server {
+    listen 127.0.0.1:{{port}};
+    server_name cd-actions-copies;
+    access_log off;
+    keepalive_timeout 0;
+    set $cd_app "";
+    set $cd_copy_pool "";
+    set $cd_copy_app "";
+    if ($http_x_cd_token != "{{token}}") {
+        return 403;
+    }
+    location / {
+        limit_conn cd_copies 256;
+        limit_conn_log_level info;
+        mirror /.cd-actions/send;
+        mirror_request_body off;
+        empty_gif;
+    }
+    location = /.cd-actions/send {
+        internal;
+        proxy_pass http://$http_x_cd_pool$request_uri;
+        proxy_http_version 1.1;
+        proxy_ignore_client_abort on;
+        proxy_pass_request_body off;
+        proxy_set_header Host $http_x_forwarded_host;
+        proxy_set_header Connection "";
+        proxy_set_header X-CD-Token "";
+        proxy_set_header X-CD-Pool "";
+        proxy_connect_timeout 2s;
+        proxy_send_timeout 10s;
+        proxy_read_timeout 10s;
+        proxy_next_upstream off;
+    }
+}
 `;
 
 export const ADMIN = `${NOTICE}server {
@@ -91,7 +141,14 @@ export const ADMIN = `${NOTICE}server {
     }
     include {{root}}/apps/*/admin.conf;
 }
-`;
+map $request_method $cd_copy_token {
+    default "{{token}}";
+}
+upstream cd_copies {
+    server 127.0.0.1:{{port}};
+}
+limit_conn_zone $http_x_cd_pool zone=cd_copies:1m;
+${COPIES}`;
 
 export const SERVER = `${NOTICE}server {
     listen {{listen}}{{#any}} default_server{{/any}}{{#tls}} ssl{{#http2Listen}} http2{{/http2Listen}}{{/tls}};
@@ -110,7 +167,34 @@ export const SERVER = `${NOTICE}server {
 {{/gracefulReload}}
     access_log {{accessLog}}{{#logged}} cd_json buffer=64k flush=1s{{/logged}};
     set $cd_app "";
-    include {{root}}/apps/*/locations/{{server}}.conf;
+    include {{root}}/members/{{server}}/*/locations/{{server}}.conf;
+    location = /.cd-actions/copy {
+        internal;
+        set $cd_app $cd_copy_app;
+        if ($cd_copy_pool = "") {
+            return 204;
+        }
+        proxy_pass http://cd_copies$request_uri;
+        proxy_http_version 1.1;
+        proxy_pass_request_body off;
+        proxy_set_header Host cd-actions-copies;
+        proxy_set_header Connection "";
+        proxy_set_header Upgrade "";
+        proxy_set_header Content-Length "";
+        proxy_set_header X-CD-Token $cd_copy_token;
+        proxy_set_header X-CD-Pool $cd_copy_pool;
+        proxy_set_header X-Mirror 1;
+        proxy_set_header X-Real-IP $remote_addr;
+        proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+        proxy_set_header X-Forwarded-Proto $scheme;
+        proxy_set_header X-Forwarded-Host $http_host;
+        proxy_set_header X-Request-ID $request_id;
+        proxy_connect_timeout 200ms;
+        proxy_send_timeout 500ms;
+        proxy_read_timeout 500ms;
+        proxy_next_upstream off;
+        proxy_buffering off;
+    }
     location ~ ^ {
         return 404;
     }
@@ -142,6 +226,19 @@ map {{source}} \${{variable}} {
     default {{otherwise}};
 }
 {{/maps}}
+{{#copy}}
+map $cd_copy_dice \${{variable}}_share {
+{{#buckets}}
+    {{.}} {{pool}};
+{{/buckets}}
+    default "";
+}
+map "$request_method$http_upgrade$http_content_length" \${{variable}} {
+    GET \${{variable}}_share;
+    HEAD \${{variable}}_share;
+    default "";
+}
+{{/copy}}
 `;
 
 export const APP_ADMIN = `location = /apps/{{id}} {
@@ -171,6 +268,31 @@ location {{match}} {
 {{/paths}}
 `;
 
+/** The maintenance page of the user's own. Of the generation that is live, so that it comes and goes with it. */
+export const PAGE = `location = {{page}} {
+    internal;
+    set $cd_app "{{id}}";
+    alias {{root}}/apps/{{id}}/maintenance.html;
+    types { }
+    default_type text/html;
+    charset utf-8;
+    etag off;
+    if_modified_since off;
+    max_ranges 0;
+    add_header Retry-After $cd_retry_after always;
+    add_header Cache-Control no-store always;
+}
+`;
+
+/** Plain HTTP of an app with a certificate. The method is kept. */
+export const REDIRECT = `{{#paths}}
+location {{match}} {
+    set $cd_app "{{id}}";
+    return 308 https://$host{{port}}$request_uri;
+}
+{{/paths}}
+`;
+
 export const TRAFFIC = `    default_type text/html;
     set $cd_app "{{id}}";
 {{#instant}}
@@ -181,11 +303,25 @@ export const TRAFFIC = `    default_type text/html;
 {{^instant}}
     set $cd_retry_after "{{retryAfter}}";
 {{/instant}}
+{{#page}}
+    error_page 503 {{page}};
+{{/page}}
     if ({{pool}} = "") {
+{{#page}}
+        return 503;
+{{/page}}
+{{^page}}
         add_header Retry-After $cd_retry_after always;
         add_header Cache-Control no-store always;
         return 503 "<!doctype html><title>Back soon</title><h1>Back soon</h1><p>This service is being maintained. Please try again shortly.</p>";
+{{/page}}
     }
+{{#copy}}
+    set $cd_copy_pool \${{variable}};
+    set $cd_copy_app "{{id}}";
+    mirror /.cd-actions/copy;
+    mirror_request_body off;
+{{/copy}}
 {{#cookie}}
     add_header Set-Cookie {{cookie}} always;
 {{/cookie}}`;

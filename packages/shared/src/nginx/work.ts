@@ -1,4 +1,5 @@
 import type { StagedConfig } from '../delivery/ports.ts';
+import type { DeploymentId } from '../domain/names.ts';
 import { quote } from './host.ts';
 import { layout } from './layout.ts';
 import type { Live } from './live.ts';
@@ -23,9 +24,18 @@ export interface Work {
   written: boolean;
 }
 
-/** Shell lines that remove a server block when no app stands in it any more. */
-export function removeUnused(root: string, key: string): string {
-  return `ls ${quote(root)}/apps/*/locations/${quote(`${key}.conf`)} >/dev/null 2>&1 || rm -f ${quote(layout(root).server(key))}`;
+/** Shell lines by which an app may stand in a server block; its generation says whether it does. */
+export function joinServer(root: string, key: string, id: DeploymentId): string {
+  const members = quote(layout(root).members(key));
+  return `mkdir -p ${members} && { [ -L ${members}/${quote(id)} ] || ln -s ${quote(`../../apps/${id}`)} ${members}/${quote(id)}; }\n`;
+}
+
+/** Shell lines that take the app out of a server block that its generation does not use, and remove the block after the last app. */
+export function leaveServer(root: string, key: string, id: DeploymentId): string {
+  const at = layout(root);
+  const members = quote(at.members(key));
+  const used = quote(`${at.app(id)}/locations/${key}.conf`);
+  return `[ -e ${used} ] || { rm -f ${members}/${quote(id)}; if rmdir ${members} 2>/dev/null; then rm -f ${quote(at.server(key))}; fi; }`;
 }
 
 /** Server blocks of the live route that the next one does not use. Another app may still do. */
