@@ -1,4 +1,6 @@
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { run, which } from './exec.mjs';
 
 /** A machine without a network must cost seconds. */
@@ -68,6 +70,40 @@ async function withoutServices(work) {
 function firstError(output) {
   const lines = output.split('\n').map((line) => line.trim());
   return lines.find((line) => /^(E:|Err:|W: Failed)/.test(line)) ?? lines.filter(Boolean).at(-1) ?? 'apt-get failed';
+}
+
+/**
+ * Unpacks a package of a newer Debian suite into `directory`, installing nothing: for a static program that this suite lacks.
+ * Returns null, or why it failed.
+ */
+export async function aptUnpack(suite, name, directory) {
+  const mirror = debianMirror();
+  if (!mirror || !which('dpkg-deb')) return 'this is no Debian';
+  const scratch = mkdtempSync(join(tmpdir(), 'cd-actions-apt-'));
+  try {
+    mkdirSync(join(scratch, 'lists/partial'), { recursive: true });
+    writeFileSync(join(scratch, 'sources.list'), `deb ${mirror} ${suite} main\n`);
+    const options = [
+      `Dir::Etc::SourceList=${join(scratch, 'sources.list')}`,
+      'Dir::Etc::SourceParts=-',
+      `Dir::State::Lists=${join(scratch, 'lists')}`,
+      `Dir::Cache::pkgcache=`,
+      `Dir::Cache::srcpkgcache=`,
+      'Acquire::Check-Valid-Until=false',
+      'APT::Sandbox::User=root',
+    ].flatMap((option) => ['-o', option]);
+    const apt = (...args) => run('apt-get', ['-q', ...BOUNDS, ...options, ...args], { seconds: 120, cwd: scratch });
+    for (const args of [['update'], ['download', name]]) {
+      const { code, output } = await apt(...args);
+      if (code !== 0) return firstError(output);
+    }
+    const file = readdirSync(scratch).find((each) => each.endsWith('.deb'));
+    if (!file) return `${suite} has no ${name}`;
+    const { code, output } = await run('dpkg-deb', ['-x', join(scratch, file), directory], { seconds: 60 });
+    return code === 0 ? null : firstError(output);
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
 }
 
 /** The Debian mirror that this machine installs from; null when it is no Debian or names none over HTTP. */
