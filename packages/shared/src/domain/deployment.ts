@@ -36,6 +36,8 @@ export interface Retirement {
   readonly keep: 'running' | 'stopped' | 'none';
   /** Milliseconds since the epoch after which open connections are cut. */
   readonly deadline: number;
+  /** The release itself goes too, as if it had never been registered: an aborted candidate. */
+  readonly forget?: boolean | undefined;
 }
 
 /** One line of the history: who did what, when, why. */

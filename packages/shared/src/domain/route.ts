@@ -1,5 +1,5 @@
 import { type Grammar, integer, mapped, pattern, Refused } from './grammar.ts';
-import type { MatchRule } from './traffic.ts';
+import type { MatchRule, Route } from './traffic.ts';
 
 /** A host name as Nginx's `server_name` takes it, in lower case: exact, or with a leading `*.`; `_` for every other host. */
 export const serverName: Grammar<string> = mapped(
@@ -61,4 +61,9 @@ export function matchRule(kind: MatchRule['kind']): Grammar<{ readonly name: str
       return { name: match[1], value: match[2] };
     },
   };
+}
+
+/** Every address that a route listens on. */
+export function listensOf(route: Route): readonly string[] {
+  return [...route.listen, ...(route.redirect ?? [])];
 }

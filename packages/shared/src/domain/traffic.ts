@@ -23,6 +23,10 @@ export interface Route {
   readonly tls: { readonly certificate: string; readonly key: string } | null;
   /** A mustache template for the app's location, by its text; null is the built-in one. */
   readonly template: string | null;
+  /** Where plain HTTP is answered with a redirect to HTTPS; only with `tls`. */
+  readonly redirect?: readonly string[] | undefined;
+  /** The HTML page that is shown in maintenance; a built-in one when absent. */
+  readonly maintenancePage?: string | undefined;
 }
 
 /** Who gets which requests. A change of it needs no reload where Nginx has njs. */

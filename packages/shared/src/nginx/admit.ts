@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import type { ProxyConfig } from '../delivery/ports.ts';
 import { UserError } from '../domain/errors.ts';
-import { type Grammar, integer, pattern, Refused } from '../domain/grammar.ts';
+import { type Grammar, integer, pattern, Refused, text } from '../domain/grammar.ts';
 import { absolutePath, appName, versionName } from '../domain/names.ts';
 import { listenAddress, matchRule, pathPrefix, serverName } from '../domain/route.ts';
 
@@ -17,6 +17,9 @@ const serverAddress: Grammar<string> = {
   },
 };
 
+/** A file of the user's own, whole. */
+const document = text('text', { multiline: true });
+
 /**
  * The border between everything else and the rendered text: whatever an input parser let through, no value that could change the shape
  * of a configuration comes past here. Throws `UserError` naming the field.
@@ -27,10 +30,13 @@ export function admit(config: ProxyConfig): void {
   held('environment', appName, environment);
   if (more.length > 0) throw new UserError(`The deployment ${JSON.stringify(config.id)} is not \`app@environment\`.`);
   held('generation', integer(0, Number.MAX_SAFE_INTEGER), String(config.generation));
-  const { route, plan } = config;
+  const { route } = config;
   if (route.listen.length === 0 || route.serverName.length === 0)
     throw new UserError('A route needs at least one `listen` and one `server-name`.');
   for (const each of route.listen) held('listen', listenAddress, each);
+  for (const each of route.redirect ?? []) held('redirect-http', listenAddress, each);
+  if ((route.redirect ?? []).length > 0 && !route.tls)
+    throw new UserError('A redirect to HTTPS needs a certificate.', 'Give `tls-certificate`.');
   for (const each of route.serverName) held('server-name', serverName, each);
   held('path-prefix', pathPrefix, route.pathPrefix);
   if (route.tls) {
@@ -44,8 +50,9 @@ export function admit(config: ProxyConfig): void {
       held('port', port, String(server.port));
     }
   }
+  if (route.maintenancePage !== undefined) held('maintenance-page', document, route.maintenancePage);
+  if (route.template !== null) held('template', document, route.template);
   admitPlan(config);
-  if (plan.mirror) throw new UserError('Mirroring is not supported yet.', 'Leave `mirror` out.');
 }
 
 function admitPlan({ id, plan, pools }: ProxyConfig): void {
@@ -54,8 +61,13 @@ function admitPlan({ id, plan, pools }: ProxyConfig): void {
   if (sum !== 100) throw new UserError(`The weights of ${id} sum to ${sum}, not to 100.`, 'Correct `traffic`.');
   for (const rule of plan.rules) held(`match-${rule.kind}`, matchRule(rule.kind), `${rule.name}=${rule.value}`);
   if (plan.maintenance) held('maintenance', integer(0, 86_400), String(plan.maintenance.retryAfter));
+  if (plan.mirror) held('mirror', integer(1, 100), String(plan.mirror.share));
   const routable = new Set(pools.filter((pool) => pool.servers.length > 0).map((pool) => pool.version));
-  for (const { version } of [...plan.targets.filter((target) => target.weight > 0), ...plan.rules]) {
+  for (const { version } of [
+    ...plan.targets.filter((target) => target.weight > 0),
+    ...plan.rules,
+    ...(plan.mirror ? [plan.mirror] : []),
+  ]) {
     held('version', versionName, version);
     if (!routable.has(version))
       throw new UserError(

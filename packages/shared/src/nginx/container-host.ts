@@ -1,5 +1,6 @@
 import type { Clock, ProxyCapabilities, Proxy as ProxyPort } from '../delivery/ports.ts';
 import { UserError } from '../domain/errors.ts';
+import { listensOf } from '../domain/route.ts';
 import type { Route } from '../domain/traffic.ts';
 import type { Facts } from './capabilities.ts';
 import { atLeast } from './capabilities.ts';
@@ -64,7 +65,7 @@ class ContainerSite implements Site {
 
   async checkRoute(route: Route): Promise<void> {
     const published = await publishedPorts(this.#managed);
-    for (const listen of route.listen) {
+    for (const listen of listensOf(route)) {
       if (!/^\d+$/.test(listen))
         throw new UserError(
           `\`listen: ${listen}\` names an address, which a container's Nginx does not have.`,

@@ -81,7 +81,7 @@ export function readScript(root: string, id: DeploymentId | null, command: strin
           show(`${at.app(id)}/loaded`),
           show(at.plan(id)),
           `readlink ${app} 2>/dev/null; printf '${octal(PART)}'\n`,
-          `for f in ${app}/http.conf ${app}/admin.conf ${app}/locations/*.conf; do [ -f "$f" ] && printf '${octal(FILE)}%s\\n' "\${f#${app}/}" && cat "$f"; done\n`,
+          `for f in ${app}/http.conf ${app}/admin.conf ${app}/maintenance.html ${app}/locations/*.conf; do [ -f "$f" ] && printf '${octal(FILE)}%s\\n' "\${f#${app}/}" && cat "$f"; done\n`,
           `for f in ${app}/locations/*.conf; do s="servers/\${f##*/}"; [ -f ${quote(root)}/"$s" ] && printf '${octal(FILE)}%s\\n' "$s" && cat ${quote(root)}/"$s"; done\n`,
         ]),
     'true\n',
@@ -152,7 +152,8 @@ export function lingering(live: Live | null, next: ProxyConfig): readonly Pool[]
 }
 
 function targetsOf(plan: TrafficPlan): readonly string[] {
-  return [...plan.targets.filter((target) => target.weight > 0), ...plan.rules].map(({ version }) => version);
+  const versions = [...plan.targets.filter((target) => target.weight > 0), ...plan.rules];
+  return [...versions, ...(plan.mirror ? [plan.mirror] : [])].map(({ version }) => version);
 }
 
 /** The pool with most of the traffic. */

@@ -3,6 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join } from 'node:path';
 import type { Clock, ProxyCapabilities, Proxy as ProxyPort } from '../delivery/ports.ts';
 import { messageOf, UserError } from '../domain/errors.ts';
+import { listensOf } from '../domain/route.ts';
 import type { Route } from '../domain/traffic.ts';
 import { atLeast, type Facts } from './capabilities.ts';
 import { type NginxHost, quote } from './host.ts';
@@ -74,7 +75,7 @@ class LocalSite implements Site {
   }
 
   async checkRoute(route: Route): Promise<void> {
-    const own = route.listen.find((listen) => Number(listen.split(':').at(-1)) === this.adminPort);
+    const own = listensOf(route).find((listen) => Number(listen.split(':').at(-1)) === this.adminPort);
     if (own !== undefined) throw new UserError(`Port ${this.adminPort} is the suite's own.`, 'Use another `listen`.');
   }
 

@@ -52,6 +52,11 @@ export function bounds(plan: TrafficPlan): readonly { readonly version: string; 
 
 function serveLine(id: DeploymentId, plan: TrafficPlan): string {
   if (plan.maintenance) return `M${plan.maintenance.retryAfter}`;
+  const line = chosenLine(id, plan);
+  return plan.mirror ? `C${plan.mirror.share} ${poolName(id, plan.mirror.version)}\t${line}` : line;
+}
+
+function chosenLine(id: DeploymentId, plan: TrafficPlan): string {
   const shares = bounds(plan);
   const only = shares[0];
   const line =

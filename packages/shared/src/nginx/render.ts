@@ -1,12 +1,11 @@
-import mustache from 'mustache';
 import type { Pool, ProxyConfig } from '../delivery/ports.ts';
-import { UserError } from '../domain/errors.ts';
 import { poolName } from '../domain/names.ts';
 import type { Route } from '../domain/traffic.ts';
 import { admit } from './admit.ts';
 import { digest, layout } from './layout.ts';
 import { planDigest } from './plan-file.ts';
 import { staticTraffic } from './static-traffic.ts';
+import { fill, fillLocation } from './template.ts';
 import * as templates from './templates.ts';
 import { trafficScript } from './traffic-script.ts';
 
@@ -43,10 +42,6 @@ export interface Rendered {
   readonly pools: readonly string[];
 }
 
-function fill(template: string, view: unknown): string {
-  return mustache.render(template, view, undefined, { escape: (value) => String(value) });
-}
-
 /** The files that all apps share, by absolute path, and the digest that the private server answers for them. */
 export function renderBase(settings: Settings, token: string): { base: string; files: ReadonlyMap<string, string> } {
   const at = layout(settings.root);
@@ -63,6 +58,7 @@ export function renderBase(settings: Settings, token: string): { base: string; f
 }
 
 const BUCKETS = Array.from({ length: 99 }, (_, bucket) => String(bucket).padStart(2, '0'));
+const BUCKETS_AND_LAST = [...BUCKETS, '99'];
 
 /**
  * One app's configuration as text: a pure function. Throws `UserError` when a value is not admitted.
@@ -107,6 +103,7 @@ function appFiles(config: ProxyConfig, settings: Settings, standing: Standing): 
     })),
     split: still?.split,
     maps: still?.maps,
+    copy: still?.copy && { ...still.copy, buckets: BUCKETS_AND_LAST.slice(0, still.copy.share) },
   });
   const traffic = fill(templates.TRAFFIC, {
     id: config.id,
@@ -115,15 +112,36 @@ function appFiles(config: ProxyConfig, settings: Settings, standing: Standing): 
     pool,
     cookie: settings.instant ? '$cd_set_cookie' : still?.cookie,
     retryAfter: still?.retryAfter,
+    copy: still?.copy,
+    page: pageOf(config),
   });
-  const location = renderLocation(config, pool, traffic);
+  const location = renderLocation(config, pool, traffic) + renderPage(config, settings);
+  const redirect = renderRedirect(config);
   const files = new Map([['http.conf', http]]);
-  for (const { key } of serversOf(config.route)) files.set(`locations/${key}.conf`, location);
+  for (const { key, tls } of serversOf(config.route))
+    files.set(`locations/${key}.conf`, config.route.tls && !tls ? redirect : location);
+  if (config.route.maintenancePage !== undefined) files.set('maintenance.html', config.route.maintenancePage);
   return files;
 }
 
+/** Where the page of the user's own is found inside Nginx; null for the built-in one. */
+function pageOf(config: ProxyConfig): string | null {
+  return config.route.maintenancePage === undefined ? null : `/.cd-actions/maintenance/${config.id}`;
+}
+
+function renderPage(config: ProxyConfig, settings: Settings): string {
+  const page = pageOf(config);
+  return page === null ? '' : fill(templates.PAGE, { page, id: config.id, root: settings.root });
+}
+
+function renderRedirect({ id, route }: ProxyConfig): string {
+  const port = route.listen[0]?.split(':').at(-1);
+  const paths = locationMatches(route.pathPrefix).map((match) => ({ match }));
+  return fill(templates.REDIRECT, { id, paths, port: port === '443' ? '' : `:${port}` });
+}
+
 function renderLocation(config: ProxyConfig, pool: string, traffic: string): string {
-  const [app, environment] = config.id.split('@');
+  const [app = '', environment = ''] = config.id.split('@');
   const { pathPrefix, template } = config.route;
   const view = {
     id: config.id,
@@ -135,12 +153,7 @@ function renderLocation(config: ProxyConfig, pool: string, traffic: string): str
     traffic,
     proxy: fill(templates.PROXY, { pool }),
   };
-  try {
-    return fill(template ?? templates.LOCATION, view);
-  } catch (error) {
-    if (template === null) throw error;
-    throw new UserError('The `template` is not a mustache template.', 'Correct it.', { cause: error });
-  }
+  return fillLocation(template ?? templates.LOCATION, view, template !== null);
 }
 
 /** `/api` owns `/api` and `/api/...` but not `/apiary`; `^~` lets it win over the server's own catch-all. */
@@ -165,28 +178,33 @@ interface Server {
   readonly key: string;
   readonly listen: string;
   readonly name: string;
+  readonly tls: Route['tls'];
 }
 
 /** One server block for each address and name, so that apps which share one of several names still share its block. */
 export function serversOf(route: Route): readonly Server[] {
-  const tls = route.tls ? digest(`${route.tls.certificate} ${route.tls.key}`).slice(0, 8) : 'plain';
-  return [...new Set(route.listen)].flatMap((listen) =>
-    [...new Set(route.serverName.map((name) => name.toLowerCase()))].map((name) => {
-      const readable = `${listen}_${name}`.replaceAll(/[^a-z0-9.-]/gi, '_');
-      return { listen, name, key: `${readable}_${digest(`${listen} ${name}`).slice(0, 8)}_${tls}` };
-    }),
-  );
+  const certified = route.tls ? digest(`${route.tls.certificate} ${route.tls.key}`).slice(0, 8) : 'plain';
+  const names = [...new Set(route.serverName.map((name) => name.toLowerCase()))];
+  const on = (listens: readonly string[], tls: Route['tls']): readonly Server[] =>
+    [...new Set(listens)].flatMap((listen) =>
+      names.map((name) => {
+        const readable = `${listen}_${name}`.replaceAll(/[^a-z0-9.-]/gi, '_');
+        const key = `${readable}_${digest(`${listen} ${name}`).slice(0, 8)}_${tls ? certified : 'plain'}`;
+        return { listen, name, key, tls };
+      }),
+    );
+  return [...on(route.listen, route.tls), ...on(route.redirect ?? [], null)];
 }
 
 function renderServers(route: Route, settings: Settings): ReadonlyMap<string, string> {
   return new Map(
-    serversOf(route).map(({ key, listen, name }) => [
+    serversOf(route).map(({ key, listen, name, tls }) => [
       key,
       fill(templates.SERVER, {
         listen,
         name,
         any: name === '_',
-        tls: route.tls,
+        tls,
         http2Directive: settings.http2Directive,
         http2Listen: !settings.http2Directive,
         gracefulReload: settings.gracefulReload,

@@ -20,6 +20,8 @@ export interface StaticTraffic {
     readonly otherwise: string;
   }[];
   readonly cookie: string | null;
+  /** Copies a share of the reads; `variable` names the pool or is empty. */
+  readonly copy: { readonly variable: string; readonly share: number; readonly pool: string } | null;
   readonly retryAfter: number;
 }
 
@@ -68,6 +70,10 @@ export function staticTraffic({ id, plan }: ProxyConfig): StaticTraffic {
     split,
     maps,
     cookie: sets ? '$cd_new_cookie' : null,
+    copy:
+      plan.mirror && !plan.maintenance
+        ? { variable: `cd_copy_${suffix}`, share: plan.mirror.share, pool: poolName(id, plan.mirror.version) }
+        : null,
     retryAfter: plan.maintenance?.retryAfter ?? 10,
   };
 }

@@ -3,6 +3,8 @@
  * counts and booleans alone, never on a value.
  */
 
+import { COPIES, COPY } from './templates-copies.ts';
+
 const NOTICE = '# Made by cd-actions; changes made by hand are lost.\n';
 
 export const MAIN = `${NOTICE}{{#module}}load_module {{module}};
@@ -76,46 +78,6 @@ include {{root}}/servers/*.conf;
 include {{root}}/admin.conf;
 `;
 
-/**
- * Copies of requests. The server of the app hands a copy to this one, which answers at once, and only then sends it on: the client's
- * connection would otherwise be held until the candidate has answered. What the candidate says is thrown away.
- */
-const COPIES = `server {
-    listen 127.0.0.1:{{port}};
-    server_name cd-actions-copies;
-    access_log off;
-    keepalive_timeout 0;
-    set $cd_app "";
-    set $cd_copy_pool "";
-    set $cd_copy_app "";
-    if ($http_x_cd_token != "{{token}}") {
-        return 403;
-    }
-    location / {
-        limit_conn cd_copies 256;
-        limit_conn_log_level info;
-        mirror /.cd-actions/send;
-        mirror_request_body off;
-        empty_gif;
-    }
-    location = /.cd-actions/send {
-        internal;
-        proxy_pass http://$http_x_cd_pool$request_uri;
-        proxy_http_version 1.1;
-        proxy_ignore_client_abort on;
-        proxy_pass_request_body off;
-        proxy_set_header Host $http_x_forwarded_host;
-        proxy_set_header Connection "";
-        proxy_set_header X-CD-Token "";
-        proxy_set_header X-CD-Pool "";
-        proxy_connect_timeout 2s;
-        proxy_send_timeout 10s;
-        proxy_read_timeout 10s;
-        proxy_next_upstream off;
-    }
-}
-`;
-
 export const ADMIN = `${NOTICE}server {
     listen 127.0.0.1:{{port}};
     server_name cd-actions-admin;
@@ -141,13 +103,6 @@ export const ADMIN = `${NOTICE}server {
     }
     include {{root}}/apps/*/admin.conf;
 }
-map $request_method $cd_copy_token {
-    default "{{token}}";
-}
-upstream cd_copies {
-    server 127.0.0.1:{{port}};
-}
-limit_conn_zone $http_x_cd_pool zone=cd_copies:1m;
 ${COPIES}`;
 
 export const SERVER = `${NOTICE}server {
@@ -168,34 +123,7 @@ export const SERVER = `${NOTICE}server {
     access_log {{accessLog}}{{#logged}} cd_json buffer=64k flush=1s{{/logged}};
     set $cd_app "";
     include {{root}}/members/{{server}}/*/locations/{{server}}.conf;
-    location = /.cd-actions/copy {
-        internal;
-        set $cd_app $cd_copy_app;
-        if ($cd_copy_pool = "") {
-            return 204;
-        }
-        proxy_pass http://cd_copies$request_uri;
-        proxy_http_version 1.1;
-        proxy_pass_request_body off;
-        proxy_set_header Host cd-actions-copies;
-        proxy_set_header Connection "";
-        proxy_set_header Upgrade "";
-        proxy_set_header Content-Length "";
-        proxy_set_header X-CD-Token $cd_copy_token;
-        proxy_set_header X-CD-Pool $cd_copy_pool;
-        proxy_set_header X-Mirror 1;
-        proxy_set_header X-Real-IP $remote_addr;
-        proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-        proxy_set_header X-Forwarded-Proto $scheme;
-        proxy_set_header X-Forwarded-Host $http_host;
-        proxy_set_header X-Request-ID $request_id;
-        proxy_connect_timeout 200ms;
-        proxy_send_timeout 500ms;
-        proxy_read_timeout 500ms;
-        proxy_next_upstream off;
-        proxy_buffering off;
-    }
-    location ~ ^ {
+${COPY}    location ~ ^ {
         return 404;
     }
 }

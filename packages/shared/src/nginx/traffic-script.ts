@@ -6,6 +6,7 @@
  *     W<sticky 0|1><nn><pool> ...      the first whose two-digit bound is not below the request's bucket
  *     M<seconds>                       maintenance
  *     R<rules as JSON>\t<S or W form>  rules first
+ *     C<share> <pool>\t<any of these>   a copy of the share's reads goes to the pool, see docs/traffic.md
  * and its second line is `<generation> <digest>` of the plan.
  *
  * `$cd_key` is `<id> <fallback pool> <pool> <pool> ... `: the pools that this worker's configuration has. An old worker that still
@@ -62,6 +63,15 @@ function weighted(r, line) {
   }
 }
 
+function copy(r, share, pool) {
+  if (r.method !== 'GET' && r.method !== 'HEAD') return;
+  if (r.headersIn['Upgrade'] !== undefined || r.headersIn['Content-Length'] !== undefined) return;
+  if (Number(r.variables.cd_copy_dice) >= share) return;
+  r.variables.cd_copy_pool = pool;
+  r.variables.cd_copy_app = r.variables.cd_app;
+  r.subrequest('/.cd-actions/copy', { detached: true, method: r.method });
+}
+
 function pick(r, line) {
   switch (line[0]) {
     case 'S':
@@ -71,6 +81,12 @@ function pick(r, line) {
     case 'R': {
       const tab = line.indexOf('\\t');
       return matched(r, JSON.parse(line.substring(1, tab))) || pick(r, line.substring(tab + 1));
+    }
+    case 'C': {
+      const tab = line.indexOf('\\t');
+      const space = line.indexOf(' ');
+      copy(r, Number(line.substring(1, space)), line.substring(space + 1, tab));
+      return pick(r, line.substring(tab + 1));
     }
     case 'M':
       r.variables.cd_retry_after = line.substring(1);

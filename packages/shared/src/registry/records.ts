@@ -57,6 +57,8 @@ const route = object<Route>({
   pathPrefix: text,
   tls: nullable(object<{ readonly certificate: string; readonly key: string }>({ certificate: text, key: text })),
   template: nullable(text),
+  redirect: or<readonly string[] | undefined>(list(text), undefined),
+  maintenancePage: or<string | undefined>(text, undefined),
 });
 
 const plan = object<TrafficPlan>({
@@ -77,7 +79,14 @@ export const journal = object<Journal>({
   phase: word('intent', 'activating', 'draining'),
   version: text,
   from: nullable(traffic),
-  retiring: list(object<Retirement>({ version: text, keep: word('running', 'stopped', 'none'), deadline: number })),
+  retiring: list(
+    object<Retirement>({
+      version: text,
+      keep: word('running', 'stopped', 'none'),
+      deadline: number,
+      forget: or<boolean | undefined>(boolean, undefined),
+    }),
+  ),
   startedAt: text,
   run,
   reason: text,
