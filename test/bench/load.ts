@@ -19,6 +19,8 @@ export interface LoadSettings {
   readonly rate: number;
   /** Connections of `wrk`; 0 leaves it out. */
   readonly wrk: number;
+  /** An application's own address: a second prober asks it past the proxy, for what the machine itself holds up. */
+  readonly control: string;
 }
 
 /** What the clients saw. */
@@ -31,7 +33,9 @@ export interface Seen {
   readonly non2xx: number;
   /** Milliseconds: the longest time in which the open-loop prober got no good answer though requests were due. */
   readonly longestGap: number;
-  /** Milliseconds: how late the prober itself was at worst, which a gap contains. */
+  /** Milliseconds: the same of the prober that asks the application itself at the same time. It shows what the machine does to both. */
+  readonly controlGap: number;
+  /** Milliseconds: how late the prober itself was at worst, which both gaps contain. */
   readonly generatorLag: number;
   /** Requests sent after the acknowledgement of a switch, and answered by the version at weight 0. */
   readonly wrongVersion: number;
@@ -40,6 +44,18 @@ export interface Seen {
   /** Requests that were checked for it. */
   readonly checked: number;
   readonly examples: readonly string[];
+  /** One per `begin` ... `acknowledged`. */
+  readonly moves: readonly Move[];
+}
+
+/** How one move of all traffic looked from outside; milliseconds from when it was asked for. */
+export interface Move {
+  /** Until the first request was sent that the new version answered. */
+  readonly firstNew: number;
+  /** Until the last request was sent that the old version answered. */
+  readonly lastOld: number;
+  /** Until it was acknowledged. */
+  readonly acknowledged: number;
 }
 
 interface Span {
@@ -52,12 +68,14 @@ interface Span {
 export class BackgroundLoad {
   readonly #runs: readonly LoadRun[];
   readonly #wrk: Wrk | null;
+  readonly #control: LoadRun;
   readonly #spans: Span[] = [];
+  readonly #moves: { begun: number; to: string; firstNew: number; lastOld: number; acknowledged: number }[] = [];
   #checked = 0;
   #wrong = 0;
   #lastWrong = 0;
 
-  constructor({ url, clients, pause, rate, wrk }: LoadSettings) {
+  constructor({ url, clients, pause, rate, wrk, control }: LoadSettings) {
     const onSample = (sample: Sample): void => this.#check(sample);
     const post = { method: 'POST', body: 'a body of some bytes', headers: { 'Content-Type': 'text/plain' } };
     const probe = (part: number, keepAlive: 'mixed' | 'fresh'): LoadRun =>
@@ -67,6 +85,7 @@ export class BackgroundLoad {
       probe(Math.max(1, Math.round(rate / 5)), 'fresh'),
       closedLoop({ url: new URL('/echo', url).href, clients, pause, onSample, ...post }),
     ];
+    this.#control = runLoad({ url: control, rate: rate / 2, connections: 256 });
     this.#wrk = wrk > 0 ? new Wrk(url, wrk) : null;
   }
 
@@ -81,7 +100,19 @@ export class BackgroundLoad {
     for (const span of this.#spans) span.to = Math.min(span.to, now);
   }
 
+  /** All traffic is about to move to `to`: what the clients see of it is told by `moves`. */
+  begin(to: string): void {
+    this.allowAll();
+    this.#moves.push({ begun: performance.now(), to, firstNew: Number.NaN, lastOld: 0, acknowledged: Number.NaN });
+  }
+
+  acknowledged(): void {
+    const move = this.#moves.at(-1);
+    if (move) move.acknowledged = performance.now() - move.begun;
+  }
+
   async stop(): Promise<Seen> {
+    const control = await this.#control.stop();
     const [wrk, ...results] = await Promise.all([this.#wrk?.stop(), ...this.#runs.map((run) => run.stop())]);
     const sum = (read: (result: LoadResult) => number): number =>
       results.reduce((total, result) => total + read(result), 0);
@@ -91,7 +122,9 @@ export class BackgroundLoad {
       dropped: sum(lost) + (wrk?.socketErrors ?? 0),
       non2xx: sum((each) => total(each.statuses) - good(each.statuses)) + (wrk?.non2xx ?? 0),
       longestGap: probed.longestGap,
-      generatorLag: probed.generator?.lagMax ?? 0,
+      controlGap: control.longestGap,
+      generatorLag: Math.max(probed.generator?.lagMax ?? 0, control.generator?.lagMax ?? 0),
+      moves: this.#moves,
       wrongVersion: this.#wrong,
       lastWrong: this.#lastWrong,
       checked: this.#checked,
@@ -99,7 +132,13 @@ export class BackgroundLoad {
     };
   }
 
-  #check({ sent, version }: Sample): void {
+  #check(sample: Sample): void {
+    const { sent, version } = sample;
+    const move = this.#moves.at(-1);
+    if (move && sample.failure === null && sent >= move.begun) {
+      if (version !== move.to) move.lastOld = Math.max(move.lastOld, sent - move.begun);
+      else if (!(move.firstNew <= sent - move.begun)) move.firstNew = sent - move.begun;
+    }
     const spans = this.#spans.slice(-4).filter((span) => sent >= span.from && sent < span.to);
     if (spans.length === 0) return;
     this.#checked += 1;
@@ -127,7 +166,7 @@ function good(statuses: Readonly<Record<string, number>>): number {
 export function addUp(all: readonly Seen[]): Seen {
   const sum = (key: 'requests' | 'dropped' | 'non2xx' | 'wrongVersion' | 'checked'): number =>
     all.reduce((count, each) => count + each[key], 0);
-  const most = (key: 'longestGap' | 'generatorLag' | 'lastWrong'): number =>
+  const most = (key: 'controlGap' | 'longestGap' | 'generatorLag' | 'lastWrong'): number =>
     Math.max(0, ...all.map((each) => each[key]));
   return {
     requests: sum('requests'),
@@ -138,6 +177,8 @@ export function addUp(all: readonly Seen[]): Seen {
     longestGap: most('longestGap'),
     generatorLag: most('generatorLag'),
     lastWrong: most('lastWrong'),
+    controlGap: most('controlGap'),
+    moves: all.flatMap((each) => each.moves),
     examples: [...new Set(all.flatMap((each) => each.examples))],
   };
 }

@@ -19,7 +19,7 @@ import { shell } from './shell.ts';
 /** The header by which a client of the bench chooses its version, where a plan has rules for it. */
 export const CHOOSE = 'X-Bench';
 
-export interface Ours {
+export interface Ours extends Watch {
   readonly world: DeliveryWorld;
   readonly ctx: Context;
   readonly logged: readonly string[];
@@ -31,6 +31,12 @@ export interface Ours {
   back(version: string, drainTimeout?: number): Promise<RolledBack>;
   workers(): Promise<Workers>;
   close(): Promise<void>;
+}
+
+/** Told of every activation as it begins, and as it is acknowledged: with the versions at weight 0, and the milliseconds it took. */
+export interface Watch {
+  onBegin: () => void;
+  onAcknowledged: (without: readonly string[], milliseconds: number) => void;
 }
 
 export type Flip = Partial<
@@ -83,7 +89,29 @@ interface Site {
   close(): Promise<void>;
 }
 
-async function start(world: DeliveryWorld, ctx: Context, logged: readonly string[], site: Site): Promise<Ours> {
+function watched(proxy: ProxyPort, watch: Watch): ProxyPort {
+  const activate: ProxyPort['activate'] = async (staged, mode, signal) => {
+    watch.onBegin();
+    const activated = await proxy.activate(staged, mode, signal);
+    const { targets } = staged.config.plan;
+    const without = ['v1', 'v2'].filter(
+      (version) => !targets.some((each) => each.version === version && each.weight > 0),
+    );
+    watch.onAcknowledged(without, activated.milliseconds);
+    return activated;
+  };
+  return new Proxy(proxy, {
+    get: (target, key) => {
+      const value: unknown = key === 'activate' ? activate : Reflect.get(target, key);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+}
+
+async function start(world: DeliveryWorld, base: Context, logged: readonly string[], site: Site): Promise<Ours> {
+  const watch: Watch = { onBegin: () => undefined, onAcknowledged: () => undefined };
+  const proxies = base.fleet.proxies.map((proxy) => watched(proxy, watch));
+  const ctx: Context = { ...base, fleet: { engines: base.fleet.engines, proxies } };
   const close = async (): Promise<void> => {
     await world.close();
     await site.close();
@@ -106,7 +134,7 @@ async function start(world: DeliveryWorld, ctx: Context, logged: readonly string
       const instance = releases.find((release) => release.version === version)?.instances[0];
       return `${instance?.address}:${instance?.port}`;
     };
-    return { world, ctx, logged, url, server, flip, back, workers: site.workers, close };
+    return Object.assign(watch, { world, ctx, logged, url, server, flip, back, workers: site.workers, close });
   } catch (error) {
     await close();
     throw error;

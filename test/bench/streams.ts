@@ -14,6 +14,8 @@ export interface Stream {
   /** A download: all its bytes came. Events: the server ended the stream in its own way. */
   whole: boolean;
   error: string;
+  /** The client closed it itself. */
+  left: boolean;
 }
 
 /** Opens streams and watches them; nothing is opened again. */
@@ -29,7 +31,7 @@ export class Streams {
   /** Resolves once the first bytes are there. `headers` may choose a version. */
   open(kind: StreamKind, headers: Readonly<Record<string, string>> = {}, seconds = 20): Promise<Stream> {
     const path = kind === 'events' ? '/events?interval=200' : `/download?seconds=${seconds}`;
-    const stream: Stream = { kind, version: '', opened: 0, closed: 0, whole: false, error: '' };
+    const stream: Stream = { kind, version: '', opened: 0, closed: 0, whole: false, error: '', left: false };
     this.all.push(stream);
     return new Promise((resolve, reject) => {
       const request = get(new URL(path, this.#url), { headers, agent: false }, (response) => {
@@ -51,6 +53,7 @@ export class Streams {
 
   /** Leaves those that are open. They count as neither whole nor cut. */
   close(): void {
+    for (const stream of this.all) if (stream.closed === 0) stream.left = true;
     for (const request of this.#requests) request.destroy();
   }
 
