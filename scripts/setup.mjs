@@ -2,6 +2,7 @@
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { findWorkflowTool } from './setup/act.mjs';
 import { aptInstall } from './setup/apt.mjs';
 import { findBuildx } from './setup/buildx.mjs';
 import { installDependencies, runtime } from './setup/dependencies.mjs';
@@ -25,7 +26,12 @@ const PARTS = [
   'node-image',
   'redis-image',
   'app-image',
+  'act',
+  'actionlint',
+  'zizmor',
 ];
+
+const WORKFLOW_TOOLS = ['act', 'actionlint', 'zizmor'];
 
 const STANDS_ON = {
   buildx: ['docker'],
@@ -91,6 +97,7 @@ async function prepare(wanted, log) {
   await Promise.all([image('node'), image('nginx'), image('redis'), find('buildx', () => findBuildx(log))]);
   const node = found['node-image'];
   await find('app-image', () => (node?.ready ? findApp(socket, node.value) : noDocker('there is no Node image')));
+  for (const tool of WORKFLOW_TOOLS) await find(tool, () => findWorkflowTool(tool, log));
   record(found, wanted);
   return found;
 }
@@ -135,6 +142,7 @@ function record(found, wanted) {
     nginx: value('nginx'),
     images: images.nginx && images.app && images.node ? images : null,
     registry: program('registry', 'binary'),
+    ...Object.fromEntries(WORKFLOW_TOOLS.map((tool) => [tool, program(tool, 'binary')])),
     skipped: Object.fromEntries(
       Object.entries(found).flatMap(([part, each]) => (each.ready ? [] : [[part, each.reason]])),
     ),

@@ -22,11 +22,25 @@ export interface Parts {
   } | null;
   /** The path of Docker's `docker-registry`; a test starts its own. */
   readonly registry: { readonly binary: string } | null;
+  /** Runs workflows on this machine (https://github.com/nektos/act). */
+  readonly act: { readonly binary: string } | null;
+  readonly actionlint: { readonly binary: string } | null;
+  readonly zizmor: { readonly binary: string } | null;
   /** Why a part is not there, by part. */
   readonly skipped: Readonly<Record<string, string>>;
 }
 
-const NONE: Parts = { docker: null, redis: null, nginx: null, images: null, registry: null, skipped: {} };
+const NONE: Parts = {
+  docker: null,
+  redis: null,
+  nginx: null,
+  images: null,
+  registry: null,
+  act: null,
+  actionlint: null,
+  zizmor: null,
+  skipped: {},
+};
 
 function read(): Parts {
   const file = join(resolve(import.meta.dirname, '../..'), '.cache/parts.json');
