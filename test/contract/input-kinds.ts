@@ -106,6 +106,7 @@ export const KINDS: Readonly<Record<string, Kind>> = {
   sticky: boolean,
   'tls-certificate': { ...absolutePath, beside: { 'tls-certificate-key': '/etc/key.pem' } },
   'tls-certificate-key': absolutePath,
+  'redirect-http': listen,
   template: file,
   output: file,
   steps: strict({
@@ -114,8 +115,17 @@ export const KINDS: Readonly<Record<string, Kind>> = {
   }),
   'step-interval': duration,
   analysis: text,
-  maintenance: text,
-  mirror: text,
+  maintenance: strict({
+    malformed: ['true', 'ON', 'On', '120', '0s', '500ms', '25h', 'off '.repeat(2), '-1s', '1.5.2s'],
+    accepts: ['on', 'off', '120s', '5m', '24h'],
+    shape: /^(on|off|\d{1,9}(\.\d{1,3})?(ms|s|m|h))$/,
+  }),
+  'maintenance-page': file,
+  mirror: strict({
+    malformed: ['v2', 'v2=', '=10', 'v2=10%', 'v2=0', 'v2=101', 'v2=-1', 'v2=1.5', 'v2=10\nv1=5', 'v2=10,v1=5'],
+    accepts: ['v2=10', 'v2=1', 'v2=100'],
+    around: (danger) => `v${danger}=10`,
+  }),
   'drain-timeout': duration,
   'keep-previous': word('running', 'stopped', 'none'),
   reason: sentence,

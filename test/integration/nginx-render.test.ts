@@ -42,7 +42,7 @@ describe.skipIf(!parts.nginx)('render-nginx on a real Nginx', () => {
     const save = async (contents: string): Promise<string> => `file ${saved.push(contents)}`;
     return main(
       readInputs(inputs, (name) => all[name] ?? '', check),
-      { context, save },
+      { context, save, read: async () => '' },
     );
   };
 

@@ -122,6 +122,10 @@ export class FakeProxy implements ProxyPort {
     return this.open.get(pool.version) ?? 0;
   }
 
+  async served(): Promise<null> {
+    return null;
+  }
+
   async probe(
     address: string,
     port: number,

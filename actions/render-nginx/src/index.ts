@@ -11,21 +11,17 @@ void runAction({
   summary,
   verdict: ({ valid, refusal }) => ({ verdict: valid ? 'pass' : 'fail', message: refusal }),
   run: async (values, toolkit) => {
-    const [{ main }, { withContext }, { jobFiles }, files, path] = await Promise.all([
+    const [{ main }, { withContext }, { jobFiles }, { workspaceText, saveText }] = await Promise.all([
       import('./main.ts'),
       import('@cd-actions/shared/compose/context'),
       import('@cd-actions/shared/action/files'),
-      import('node:fs/promises'),
-      import('node:path'),
+      import('@cd-actions/shared/action/workspace-text'),
     ]);
+    const { output } = values;
     const saveForJob = await jobFiles(toolkit.temp, 'render-nginx');
-    const save = async (contents: string): Promise<string> => {
-      if (values.output === '') return saveForJob('nginx.conf', contents);
-      const file = path.join(toolkit.workspace, values.output);
-      await files.mkdir(path.dirname(file), { recursive: true });
-      await files.writeFile(file, contents);
-      return file;
-    };
-    return withContext(values, toolkit, (context) => main(values, { context, save }));
+    const save = (contents: string): Promise<string> =>
+      output === '' ? saveForJob('nginx.conf', contents) : saveText(toolkit.workspace, 'output', output, contents);
+    const read = (input: string, path: string): Promise<string> => workspaceText(toolkit.workspace, input, path);
+    return withContext(values, toolkit, (context) => main(values, { context, save, read }));
   },
 });

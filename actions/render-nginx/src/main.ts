@@ -9,6 +9,8 @@ export interface Dependencies {
   readonly context: Context;
   /** Writes what was rendered, and returns where. */
   readonly save: (contents: string) => Promise<string>;
+  /** The text of a file of the checkout that an input names. */
+  readonly read: (input: string, path: string) => Promise<string>;
 }
 
 export interface RenderedConfig {
@@ -23,11 +25,12 @@ export interface RenderedConfig {
 }
 
 /** Renders the traffic wished for, lets every Nginx test it, and takes it away again. Nothing live changes. */
-export async function main(inputs: Inputs, { context, save }: Dependencies): Promise<RenderedConfig> {
+export async function main(inputs: Inputs, { context, save, read }: Dependencies): Promise<RenderedConfig> {
+  const template = inputs.template === '' ? null : await read('template', inputs.template);
   const deployment = await context.registry.read(context.id);
-  const wanted = plannedTraffic(inputs, deployment);
+  const wanted = plannedTraffic(inputs, deployment, { template, maintenancePage: null });
   const committed = deployment.traffic?.generation ?? 0;
-  const traffic: Traffic = { generation: committed + 1, ...wanted };
+  const traffic: Traffic = { generation: committed + 1, route: wanted.route, plan: wanted.plan };
   const texts: string[] = [];
   const diffs: string[] = [];
   try {

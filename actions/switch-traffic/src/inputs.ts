@@ -1,6 +1,6 @@
 import { deploymentInputs } from '@cd-actions/shared/action/deployment-inputs';
 import { maybe, optional, type Problem, problem, type Values } from '@cd-actions/shared/action/inputs';
-import { checkTraffic, trafficInputs } from '@cd-actions/shared/action/traffic-inputs';
+import { besideInputs, checkTraffic, trafficInputs } from '@cd-actions/shared/action/traffic-inputs';
 import { workspacePath } from '@cd-actions/shared/domain/container';
 import { duration, integer, list, oneOf, text } from '@cd-actions/shared/domain/grammar';
 import { sentence } from '@cd-actions/shared/domain/names';
@@ -8,14 +8,13 @@ import { sentence } from '@cd-actions/shared/domain/names';
 export const inputs = {
   ...deploymentInputs,
   ...trafficInputs,
+  ...besideInputs,
   output: maybe(workspacePath, ''),
   steps: optional(list(integer(1, 100), { commas: true, max: 100 }), '5,25,50,100'),
   'step-interval': optional(duration(0, 86_400_000), '10s'),
   analysis: maybe(text('the judge between steps'), ''),
   'drain-timeout': optional(duration(0, 3_600_000), '30s'),
   'keep-previous': optional(oneOf('running', 'stopped', 'none'), 'running'),
-  maintenance: maybe(text('a maintenance page'), ''),
-  mirror: maybe(text('a share of traffic to copy'), ''),
   reason: maybe(sentence, ''),
   activation: optional(oneOf('auto', 'instant', 'reload'), 'auto'),
 } as const;
@@ -24,10 +23,8 @@ export type Inputs = Values<typeof inputs>;
 
 /** Contradictions, and what this version does not honour yet. */
 export function check(values: Inputs): readonly Problem[] {
-  const problems = [...checkTraffic(values)];
-  for (const name of ['output', 'analysis', 'maintenance', 'mirror'] as const) {
-    if (values[name] !== '') problems.push(problem(name, 'is not supported yet in this version. Leave it out.'));
-  }
+  const problems = [...checkTraffic(values, values)];
+  if (values.analysis !== '') problems.push(problem('analysis', 'is not supported yet in this version. Leave it out.'));
   const ascending = values.steps.every((weight, index) => index === 0 || weight > (values.steps[index - 1] ?? 0));
   if (!ascending) problems.push(problem('steps', 'must grow from one step to the next, such as `5,25,50,100`.'));
   return problems;

@@ -1,17 +1,9 @@
-import { type Journal, liveVersion, type Retirement } from '../domain/deployment.ts';
+import { type Journal, liveVersion } from '../domain/deployment.ts';
 import { DeliveryError, StaleLeaseError } from '../domain/errors.ts';
-import {
-  gaining,
-  mainVersion,
-  type Route,
-  shift,
-  type Traffic,
-  type TrafficPlan,
-  versionsIn,
-  weightOf,
-} from '../domain/traffic.ts';
+import { gaining, mainVersion, type Traffic, type TrafficPlan } from '../domain/traffic.ts';
 import { eventOf } from './events.ts';
 import { attempt } from './hosts.ts';
+import { observe, type StepShares } from './observe.ts';
 import type { Operation } from './operation.ts';
 import { pruneReleases } from './prune.ts';
 import { statesUnder } from './recover.ts';
@@ -20,14 +12,12 @@ import {
   type Activated,
   type Activation,
   activateEverywhere,
-  publish,
   type Returned,
   returnEverywhere,
   type Staged,
   stageEverywhere,
 } from './traffic.ts';
-
-export type KeepPrevious = 'running' | 'stopped' | 'none';
+import { type KeepPrevious, plansOnTheWay, retiringUnder, type Wanted } from './way.ts';
 
 export interface MoveRequest {
   /** Weights on the way to the wished one, ascending; those at or above it are left out. */
@@ -53,9 +43,11 @@ export interface Moved {
   /** Connections that were cut at the drain timeout. */
   readonly cut: number;
   readonly changed: boolean;
+  /** What was answered by whom while each step but the last lasted. */
+  readonly shares: readonly StepShares[];
+  /** The rendered configuration, for people. */
+  readonly rendered: string;
 }
-
-type Wanted = { readonly route: Route; readonly plan: TrafficPlan };
 
 /**
  * The one protocol that moves traffic; a canary step, a rollback and maintenance are the same with another plan. Until the last step
@@ -82,21 +74,24 @@ export async function moveTraffic(
 }
 
 function isServed(op: Operation, wanted: Wanted): boolean {
-  const { traffic } = op.deployment;
+  const { traffic, releases } = op.deployment;
+  if (releases.some((release) => wanted.abandoned?.includes(release.version))) return false;
   return JSON.stringify([traffic?.route, traffic?.plan]) === JSON.stringify([wanted.route, wanted.plan]);
 }
 
 /** The same again is no move, but an Nginx that lost its configuration meanwhile gets it back. */
 async function nothingToMove(op: Operation, wanted: Wanted): Promise<Moved> {
-  await publish(op, op.deployment);
-  const live = mainVersion(wanted.plan) ?? '';
   const generation = op.deployment.traffic?.generation ?? 0;
+  const { route, plan } = wanted;
+  const staged = await stageEverywhere(op.ctx, op.deployment, { generation, route, plan });
+  await activateEverywhere(op, staged, 'auto');
+  const live = mainVersion(wanted.plan) ?? '';
   op.ctx.log.info(`${op.ctx.id} has this traffic already (generation ${generation}).`);
   const same = { liveVersion: live, previousVersion: live, plan: wanted.plan, generation };
-  return { ...same, milliseconds: 0, how: 'nothing', cut: 0, changed: false };
+  return { ...same, milliseconds: 0, how: 'nothing', cut: 0, changed: false, shares: [], rendered: textOf(staged) };
 }
 
-type Steps = Pick<Moved, 'generation' | 'milliseconds' | 'how'>;
+type Steps = Pick<Moved, 'generation' | 'milliseconds' | 'how' | 'shares' | 'rendered'>;
 
 async function takeSteps(
   op: Operation,
@@ -106,40 +101,35 @@ async function takeSteps(
 ): Promise<Steps> {
   const before = op.deployment.traffic;
   const journal = journalOf(op, operation, wanted.plan, request.reason);
-  const plans = plansOnTheWay(before?.plan ?? null, wanted.plan, request.steps);
+  const plans = plansOnTheWay(before?.plan ?? null, wanted.plan, wanted.abandoned?.length ? [] : request.steps);
   const first = before?.generation ?? (await highestServed(op));
-  let steps: Steps = { generation: first, milliseconds: 0, how: 'nothing' };
+  let steps: Steps = { generation: first, milliseconds: 0, how: 'nothing', shares: [], rendered: '' };
+  let since = 0;
   await op.write({ journal });
   try {
     for (const [index, plan] of plans.entries()) {
-      if (index > 0) await op.ctx.clock.sleep(request.stepInterval, op.signal);
+      if (index > 0) {
+        await op.ctx.clock.sleep(request.stepInterval, op.signal);
+        const done = plans[index - 1];
+        if (done && request.stepInterval > 0)
+          steps = { ...steps, shares: [...steps.shares, await observe(op, done, since)] };
+      }
       const last = index === plans.length - 1;
       const after = last
-        ? { ...journal, phase: 'draining' as const, retiring: retiringUnder(op, plan, request) }
+        ? { ...journal, phase: 'draining' as const, retiring: retiringUnder(op, wanted, request) }
         : journal;
       const traffic = { generation: steps.generation + 1, route: wanted.route, plan };
       const staged = await stageEverywhere(op.ctx, op.deployment, traffic);
       steps = { ...steps, generation: traffic.generation };
       const activated = await step(op, staged, traffic, request.activation, after);
-      steps = { ...steps, milliseconds: steps.milliseconds + activated.milliseconds, how: activated.how };
+      since = op.ctx.clock.now();
+      const milliseconds = steps.milliseconds + activated.milliseconds;
+      steps = { ...steps, milliseconds, how: activated.how, rendered: textOf(staged) };
     }
     return steps;
   } catch (error) {
     throw await undo(op, before, steps.generation > first ? steps.generation : null, error);
   }
-}
-
-/** The plan at each step: growing weights of the version that gains when others are live, then the wished plan. */
-export function plansOnTheWay(
-  current: TrafficPlan | null,
-  wanted: TrafficPlan,
-  steps: readonly number[],
-): readonly TrafficPlan[] {
-  const target = gaining(current, wanted);
-  if (!current || !target || wanted.maintenance || current.maintenance) return [wanted];
-  const from = weightOf(current, target.version);
-  const onTheWay = steps.filter((weight) => weight > from && weight < target.weight);
-  return [...onTheWay.map((weight) => ({ ...wanted, targets: shift(current, target.version, weight) })), wanted];
 }
 
 /** Activate, confirm, commit: one generation that every Nginx has tested. */
@@ -181,30 +171,6 @@ function journalOf(op: Operation, operation: Journal['operation'], plan: Traffic
     run: op.ctx.run,
     reason,
   };
-}
-
-/**
- * What loses its last share by the plan is kept as wished; what earlier switches left warm is stopped. Nothing retires while
- * several versions share the traffic: which of them stays is not decided yet.
- */
-function retiringUnder(
-  op: Operation,
-  plan: TrafficPlan,
-  request: Pick<MoveRequest, 'keepPrevious' | 'drainTimeout'>,
-): readonly Retirement[] {
-  const deadline = op.ctx.clock.now() + request.drainTimeout;
-  const before = op.deployment.traffic ? versionsIn(op.deployment.traffic.plan) : [];
-  const serving = versionsIn(plan);
-  const left = before.filter((version) => !serving.includes(version));
-  const warm = op.deployment.releases.filter((release) => release.state === 'standby').map((each) => each.version);
-  const older = serving.length > 1 ? [] : warm.filter((version) => !serving.includes(version));
-  const keepOlder = request.keepPrevious === 'none' ? 'none' : 'stopped';
-  return [
-    ...left.map((version): Retirement => ({ version, deadline, keep: request.keepPrevious })),
-    ...older
-      .filter((version) => !left.includes(version))
-      .map((version): Retirement => ({ version, deadline, keep: keepOlder })),
-  ];
 }
 
 /** Drains and retires, then forgets what is too old to return to. The move is committed: nothing here undoes it. */
@@ -270,6 +236,12 @@ async function warnOfOldNginx(op: Operation): Promise<void> {
         'about 8 resets a reload were measured with 64 clients. Nginx 1.27.4 or newer has `keepalive_min_timeout`, which prevents it.',
     );
   }
+}
+
+/** With several hosts, each one's configuration under its name. */
+function textOf(staged: Staged): string {
+  const texts = staged.map(({ proxy, staged: { text } }) => [`# host ${proxy.name}`, text] as const);
+  return texts.map(([host, text]) => (staged.length === 1 ? text : `${host}\n${text}`)).join('\n');
 }
 
 /** `v2=10 v1=90`. */

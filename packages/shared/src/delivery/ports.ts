@@ -189,6 +189,15 @@ export interface StagedConfig {
   readonly token: string;
 }
 
+/** How many requests each version answered. */
+export interface Served {
+  readonly requests: Readonly<Record<string, number>>;
+  /** Those of clients that had no version yet: each was given one by the weights, independently of all others. */
+  readonly newUsers: Readonly<Record<string, number>>;
+  /** There were more than were looked at: these are the latest. */
+  readonly cut: boolean;
+}
+
 /** One Nginx. */
 export interface Proxy {
   readonly name: string;
@@ -220,6 +229,8 @@ export interface Proxy {
    * answer from it; 0 when nothing can reach it any more. Null when it cannot be known here.
    */
   connections(pool: Pool): Promise<number | null>;
+  /** What its access log says of the last `lasted` milliseconds; null when it keeps none that can be read. */
+  served(id: DeploymentId, versions: readonly string[], lasted: number): Promise<Served | null>;
   /** One HTTP GET from where the traffic will flow. `status` 0 with `error` when there was no answer. */
   probe(
     address: string,

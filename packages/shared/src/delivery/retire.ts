@@ -70,7 +70,7 @@ async function takeOut(op: Operation, leaving: readonly Retirement[]): Promise<v
   const releases = leaving.flatMap((each) => {
     const release = findRelease(before, each.version);
     return release && !serving.has(each.version)
-      ? [{ ...release, state: release.state === 'failed' ? 'failed' : 'stopped' } satisfies Release]
+      ? [{ ...release, state: release.state === 'failed' && !each.forget ? 'failed' : 'stopped' } satisfies Release]
       : [];
   });
   if (releases.length === 0) return;
@@ -100,7 +100,10 @@ async function stopInstances(op: Operation, retirement: Retirement): Promise<voi
       return retirement.keep === 'none' ? engine?.remove(instance, timeout) : engine?.stop(instance, timeout);
     }),
   );
-  if (retirement.keep === 'none') await op.write({ releases: [{ ...release, instances: [] }] });
+  if (retirement.forget) {
+    const events = [eventOf(op.ctx, 'removed', release.version, 'aborted')];
+    await op.write({ removeReleases: [release.version], events });
+  } else if (retirement.keep === 'none') await op.write({ releases: [{ ...release, instances: [] }] });
 }
 
 /** A release that stays warm is started anew when connections outlived the deadline: the application closes them in its own way. */

@@ -9,7 +9,11 @@ export interface SwitchRequest extends MoveRequest {
   /** Shown to whoever waits for the lease. */
   readonly version: string;
   /** The traffic wished for, from what is live now. Throws `UserError` when it cannot be. */
-  readonly wanted: (deployment: Deployment) => { readonly route: Route; readonly plan: TrafficPlan };
+  readonly wanted: (deployment: Deployment) => {
+    readonly route: Route;
+    readonly plan: TrafficPlan;
+    readonly abandoned?: readonly string[];
+  };
 }
 
 /** Moves traffic as wished, step by step, and retires what is left without any. */

@@ -11,6 +11,7 @@ import type { NginxHost } from './host.ts';
 import { layout } from './layout.ts';
 import { NginxProxy } from './proxy.ts';
 import type { Settings } from './render.ts';
+import { unframed } from './served.ts';
 import type { Site } from './site.ts';
 
 /** The private server's port: on the container's own loopback, so that every container can have the same. */
@@ -102,6 +103,16 @@ class ContainerSite implements Site {
 
   async hooks(): Promise<ReadonlyMap<string, string>> {
     return new Map();
+  }
+
+  async accessTail(lines: number): Promise<string | null> {
+    const { docker, container } = this.#managed;
+    const given = { stdout: true, stderr: false, tail: lines, follow: false } as const;
+    // Some log drivers only send away.
+    return docker
+      .getContainer(container)
+      .logs(given)
+      .then(unframed, () => null);
   }
 
   async errorLog(): Promise<string> {

@@ -110,6 +110,12 @@ class LocalSite implements Site {
     return present === content ? new Map() : new Map([[hook, content]]);
   }
 
+  async accessTail(lines: number, log: string): Promise<string | null> {
+    if (!isAbsolute(log)) return null;
+    const ran = await this.host.run(`tail -n ${lines} ${quote(log)}\n`);
+    return ran.code === 0 ? ran.stdout : null;
+  }
+
   async errorLog(): Promise<string | null> {
     const named = topLevel(await this.#mainText(), 'error_log');
     return named !== null && isAbsolute(named) && !named.startsWith('/dev/') ? named : null;

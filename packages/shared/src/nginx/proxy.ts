@@ -6,6 +6,7 @@ import type {
   ProxyConfig,
   Proxy as ProxyPort,
   ProxyState,
+  Served,
   StagedConfig,
 } from '../delivery/ports.ts';
 import { UnavailableError, UserError } from '../domain/errors.ts';
@@ -22,6 +23,7 @@ import { diffOf, readable } from './present.ts';
 import { establishedRemotes, normalAddress, readWorkers, WORKERS } from './proc.ts';
 import { reload } from './reload.ts';
 import { render } from './render.ts';
+import { countServed, TAIL } from './served.ts';
 import type { Site } from './site.ts';
 import { testStaged } from './staging.ts';
 import { leaveServer, leftServers, QUIET_MS, type Work } from './work.ts';
@@ -181,6 +183,16 @@ export class NginxProxy implements ProxyPort {
     const servers = new Set(pool.servers.map(({ address, port }) => `${normalAddress(address)}:${port}`));
     const open = establishedRemotes(tables).filter((remote) => servers.has(remote)).length;
     return open + this.#quiet(readWorkers(processes));
+  }
+
+  async served(id: DeploymentId, versions: readonly string[], lasted: number): Promise<Served | null> {
+    const { base } = await this.#read(null);
+    const log = await this.#site.accessTail(TAIL, base?.settings.accessLog ?? 'off');
+    if (log === null) return null;
+    // Its clock is asked only for whole seconds: one that differs by less is the same clock.
+    const ahead = Number((await this.#site.host.run('date +%s\n')).stdout) * 1000 - this.#clock.now();
+    const skew = Math.abs(ahead) < 2000 ? 0 : ahead;
+    return countServed(log, id, versions, this.#clock.now() + skew - lasted);
   }
 
   probe(

@@ -29,4 +29,6 @@ export interface Site {
   hooks(): Promise<ReadonlyMap<string, string>>;
   /** Where Nginx says why it does not take a configuration over; null when nowhere that can be read. */
   errorLog(): Promise<string | null>;
+  /** The last lines of the access log, which the settings call `log`; null when there is none, or it cannot be read. */
+  accessTail(lines: number, log: string): Promise<string | null>;
 }
