@@ -1,5 +1,5 @@
 import { type Deployment, findRelease } from '../domain/deployment.ts';
-import { messageOf } from '../domain/errors.ts';
+import { messageOf, StaleLeaseError } from '../domain/errors.ts';
 import type { Instance, Release } from '../domain/release.ts';
 import { type Traffic, versionsIn } from '../domain/traffic.ts';
 import { eventOf } from './events.ts';
@@ -22,12 +22,19 @@ export async function reconcile(op: Operation, found: readonly FoundInstance[]):
   if (!deployment.traffic) return deployment;
   const staged = await stageCommitted(op, deployment, deployment.traffic);
   const traffic = agreedTraffic(deployment.traffic, staged);
-  if (traffic.generation === deployment.traffic.generation) {
-    await putRight(op, staged, traffic);
-    return deployment;
+  if (traffic.generation > deployment.traffic.generation) {
+    await discardEverywhere(staged);
+    return followHosts(op, found, deployment, traffic);
   }
-  await discardEverywhere(staged);
-  return followHosts(op, found, deployment, traffic);
+  try {
+    await putRight(op, staged, traffic);
+  } catch (error) {
+    if (error instanceof StaleLeaseError) throw error;
+    op.ctx.log.warning(`Every Nginx is made ready again: ${messageOf(error)}`);
+    await Promise.all(op.ctx.fleet.proxies.map((proxy) => proxy.prepare()));
+    await putRight(op, await stageCommitted(op, deployment, traffic), traffic);
+  }
+  return deployment;
 }
 
 /** Restarted engines give containers other addresses, containers die or are removed: the registry follows what runs. */

@@ -19,6 +19,8 @@ export async function recover(op: Operation, found: readonly FoundInstance[]): P
   op.ctx.log.warning(
     `An earlier ${journal.operation} of ${journal.version} (${journal.run.url}) did not finish in phase ${journal.phase}; it is put in order first.`,
   );
+  // What stopped the earlier run may have been an Nginx. One that cannot be made ready says so below.
+  await Promise.allSettled(op.ctx.fleet.proxies.map((proxy) => proxy.prepare()));
   if (journal.phase === 'activating') await undo(op, journal);
   else {
     // Also while draining: a run whose commit was not confirmed to it may have returned the traffic that the registry has moved.

@@ -160,21 +160,25 @@ async function movePlan(site: Site, clock: Clock, work: Work, plan: PlanFile, lo
   let answer = await move();
   if (answer.status === 412)
     throw new StaleLeaseError(`Another run has moved the traffic of ${id} meanwhile. Nothing was changed.`);
-  const stale = answer.status === 409 || answer.status === 404 || (saidBy(answer)?.token ?? null) !== tokenOf(work);
-  if (answer.status !== 0 && stale) {
+  const answered = answer.status === 200 || answer.status === 404 || answer.status === 409;
+  let missed: unknown;
+  if (answered && (saidBy(answer)?.token ?? null) !== tokenOf(work)) {
     // The workers have something else loaded than the files say: a reload was missed, or killed half way.
-    await reload(site, clock, '', answers(work, tokenOf(work)));
-    answer = await move();
+    missed = await reload(site, clock, '', answers(work, tokenOf(work))).catch((error: unknown) => error);
+    if (missed === undefined) answer = await move();
   }
   const said = saidBy(answer);
-  if (said?.generation === plan.generation && said.digest === plan.digest) return;
+  if (missed === undefined && said?.generation === plan.generation && said.digest === plan.digest) return;
   const previous = work.planText;
+  // A restart must not load what was not taken over.
   await site.host.run(
     `${mine} || exit 0\n${previous === '' ? `rm -f ${quote(at.plan(id))}` : writeLines(at.plan(id), previous)}`,
   );
+  const words = missed === undefined ? answer.body.trim().slice(0, 300) : messageOf(missed);
   throw new DeliveryError(
-    `Nginx on ${site.name} did not take the plan of ${id} over (${answer.status || 'no answer'}): ${answer.body.trim().slice(0, 300)}`,
+    `Nginx on ${site.name} did not take the plan of ${id} over (${answer.status || 'no answer'}): ${words}`,
     stillServing(work.live),
+    { cause: missed },
   );
 }
 

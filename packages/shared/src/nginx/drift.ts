@@ -31,10 +31,8 @@ function planDrift({ generation, plan, planText: text }: Live): readonly string[
   if (!generation.instant) return [];
   const { id } = generation.config;
   if (text === null) return [`${id}: the plan file is gone`];
-  if (plan === null) return [`${id}: the plan file cannot be read`];
-  return planText(planFile(id, plan.generation, plan.plan)) === text
-    ? []
-    : [`${id}: the plan file was changed by hand`];
+  const written = plan && planText(planFile(id, plan.generation, plan.plan));
+  return written === text ? [] : [`${id}: the plan file is not as it was written`];
 }
 
 /** The generation rendered once more; null when it was made by another version of the suite, which renders otherwise. */

@@ -78,11 +78,11 @@ export function planText(plan: PlanFile): string {
   return `${JSON.stringify(plan, null, 2)}\n`;
 }
 
-/** The plan of a file's text; null when it is absent or not one of ours. */
+/** The plan of a file's text; null when it is absent, not one of ours, or its plan was changed by hand. */
 export function readPlanFile(text: string): PlanFile | null {
   try {
     const file = JSON.parse(text) as PlanFile;
-    return typeof file.generation === 'number' && Array.isArray(file.plan?.targets) ? file : null;
+    return typeof file.generation === 'number' && file.digest === planDigest(file.plan) ? file : null;
   } catch {
     return null;
   }
