@@ -16,6 +16,8 @@ export interface DockerHost {
   readonly socket: string;
   /** Where the ports that its containers publish are reached. */
   readonly address: string;
+  /** A program's command line as it is started on that host: in its network, where its ports are on the loopback too. */
+  inside(program: string, args: readonly string[]): readonly [string, readonly string[]];
   /** SIGTERM, as `systemctl stop docker` does it: its containers are stopped too. */
   stop(): Promise<void>;
   /** SIGKILL of the engine and of every process it has started, as when the machine loses power. */
@@ -44,11 +46,17 @@ function which(program: string): string {
   return found.status === 0 ? found.stdout.toString().trim() : '';
 }
 
-/** Starts a host with the given images, or without any. Bounded: it answers within 40 seconds or fails with its own log. */
-export async function startDockerHost(images: readonly string[]): Promise<DockerHost> {
+/**
+ * Starts a host with the given images, or without any. Bounded: it answers within 40 seconds or fails with its own log.
+ * `bridge`: with Docker's default network too, as a machine has it.
+ */
+export async function startDockerHost(
+  images: readonly string[],
+  { bridge = false }: { readonly bridge?: boolean } = {},
+): Promise<DockerHost> {
   sweep();
   const name = `${PREFIX}${process.pid}x${randomInt(16 ** 3).toString(16)}`;
-  const host = new NamespacedHost(name, join(home(), name));
+  const host = new NamespacedHost(name, join(home(), name), bridge);
   try {
     host.layNetwork();
     await host.start();
@@ -73,10 +81,12 @@ class NamespacedHost implements DockerHost {
   readonly #name: string;
   readonly #directory: string;
   readonly #gateway: string;
+  readonly #bridge: boolean;
   #daemon: ChildProcess | null = null;
 
-  constructor(name: string, directory: string) {
+  constructor(name: string, directory: string, bridge: boolean) {
     this.#name = name;
+    this.#bridge = bridge;
     this.#directory = directory;
     this.socket = join(directory, 'docker.sock');
     this.url = `unix://${this.socket}`;
@@ -85,6 +95,10 @@ class NamespacedHost implements DockerHost {
     const at = (last: number): string => [...net.slice(0, 3), Number(net[3]) + last].join('.');
     this.#gateway = at(1);
     this.address = at(2);
+  }
+
+  inside(program: string, args: readonly string[]): readonly [string, readonly string[]] {
+    return [which('nsenter'), [`--net=/run/netns/${this.#name}`, program, ...args]];
   }
 
   layNetwork(): void {
@@ -121,8 +135,7 @@ class NamespacedHost implements DockerHost {
         file('run'),
         '--pidfile',
         file('docker.pid'),
-        '--bridge',
-        'none',
+        ...(this.#bridge ? [] : ['--bridge', 'none']),
         // A machine may have a containerd of its own, which `dockerd` then uses: the names keep the two engines apart.
         '--containerd-namespace',
         this.#name,
