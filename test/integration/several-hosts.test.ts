@@ -10,6 +10,7 @@ import { aRegistration, aSwitch, memoryLog, servedVersion } from '../support/del
 import { type DockerHost, startDockerHost, withoutDockerHost } from '../support/docker-host.ts';
 import { type FleetWorld, fleetWorld } from '../support/fleet-world.ts';
 import { parts } from '../support/parts.ts';
+import { hasSshd, startSshd } from '../support/sshd.ts';
 
 const missing = withoutDockerHost();
 if (missing !== '') console.warn(`several hosts: skipped, ${missing}`);
@@ -155,5 +156,26 @@ describe.skipIf(missing !== '' || !parts.redis)('a delivery to two hosts', { tim
       new Set(await Promise.all(next.fleet.proxies.map(async (proxy) => (await proxy.state(ctx.id))?.generation))).size,
     ).toBe(1);
     expect((await load.stop()).errors).toEqual({});
+  });
+
+  it.skipIf(!hasSshd)('does the same over SSH', async () => {
+    const sshd = await startSshd({ DOCKER_HOST: second.url });
+    const remote = await fleetWorld([{ url: sshd.url, address: second.address, ssh: sshd.client }]);
+    try {
+      const over = await remote.context();
+      await over.fleet.proxies[0]?.prepare();
+      await register(over, aRegistration('v1'));
+      await switchTraffic(over, aSwitch(remote.at, 'v1'));
+      await register(over, aRegistration('v2'));
+      const load = runLoad({ url: remote.urls[0] ?? '', rate: 50 });
+      const moved = await switchTraffic(over, aSwitch(remote.at, 'v2'));
+      console.info(`a switch over SSH: ${moved.milliseconds} ms`);
+      expect((await load.stop()).errors).toEqual({});
+      expect(moved).toMatchObject({ liveVersion: 'v2', how: 'instant' });
+      expect(await servedVersion(remote.urls[0] ?? '')).toBe('v2');
+    } finally {
+      await remote.close();
+      sshd.stop();
+    }
   });
 });

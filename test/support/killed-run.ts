@@ -15,7 +15,9 @@ export interface Order {
   readonly killAtCall: number;
   /** Milliseconds after the beginning of the story; 0 for never. */
   readonly killAfter: number;
-  readonly signal: 'SIGKILL' | 'SIGTERM';
+  readonly signal: 'SIGKILL' | 'SIGTERM' | 'SIGSTOP';
+  /** Instead of `killAtCall`: the so-many-th call of this method, from 1. */
+  readonly killAtMethod?: readonly [name: string, nth: number];
   readonly leaseTtl: number;
 }
 
@@ -32,11 +34,19 @@ function counted<T extends object>(port: T, order: Order): T {
       if (ASIDE.has(String(name))) return member.bind(target) as unknown;
       return (...args: unknown[]): unknown => {
         calls += 1;
-        if (calls === order.killAtCall) process.kill(process.pid, order.signal);
+        if (calls === order.killAtCall || isMethodToKill(String(name), order)) process.kill(process.pid, order.signal);
         return Reflect.apply(member, target, args) as unknown;
       };
     },
   });
+}
+
+const called = new Map<string, number>();
+
+function isMethodToKill(name: string, { killAtMethod }: Order): boolean {
+  const times = (called.get(name) ?? 0) + 1;
+  called.set(name, times);
+  return killAtMethod !== undefined && killAtMethod[0] === name && killAtMethod[1] === times;
 }
 
 function storyOf(order: Order, context: Context): Promise<unknown> {

@@ -20,7 +20,7 @@ export async function pruneReleases(op: Operation): Promise<readonly string[]> {
   const versions = useless.map((release) => release.version);
   await op.write({
     removeReleases: versions,
-    events: versions.map((version) => eventOf(op.ctx, 'removed', version, 'pruned')),
+    events: useless.map((release) => eventOf(op.ctx, 'removed', release.version, whyPruned(release, deployment))),
   });
   if (useless.some((release) => release.state !== 'stopped')) await publish(op, await op.ctx.registry.read(op.ctx.id));
   await Promise.all(
@@ -29,6 +29,12 @@ export async function pruneReleases(op: Operation): Promise<readonly string[]> {
     ),
   );
   return versions;
+}
+
+function whyPruned(release: Release, deployment: Deployment): string {
+  return release.state === 'stopped'
+    ? 'pruned'
+    : `pruned: it is older than ${liveVersion(deployment)}, which went live`;
 }
 
 /** Pure: which releases `pruneReleases` removes. */

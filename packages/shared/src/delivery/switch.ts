@@ -18,24 +18,30 @@ export interface SwitchRequest extends MoveRequest {
 
 /** Moves traffic as wished, step by step, and retires what is left without any. */
 export function switchTraffic(ctx: Context, request: SwitchRequest): Promise<Moved> {
-  return operate(ctx, { operation: 'switch', version: request.version, reason: request.reason }, (op) => {
+  return operate(ctx, { operation: 'switch', version: request.version, reason: request.reason }, async (op) => {
     const wanted = request.wanted(op.deployment);
-    refuseUnregistered(op.deployment, wanted.plan);
+    await refuseUnregistered(op.ctx, op.deployment, wanted.plan);
     refuseFailed(op.deployment, wanted.plan);
     refuseOvertaken(op.deployment, wanted.plan);
     return moveTraffic(op, 'switch', wanted, request);
   });
 }
 
-function refuseUnregistered(deployment: Deployment, plan: TrafficPlan): void {
+async function refuseUnregistered(ctx: Context, deployment: Deployment, plan: TrafficPlan): Promise<void> {
   const unknown = versionsIn(plan).filter((version) => !findRelease(deployment, version));
   if (unknown.length === 0) return;
   const known = deployment.releases.map((release) => `${release.version} (${release.state})`).join(', ') || 'nothing';
+  const events = await ctx.registry.history(ctx.id, HISTORY);
+  const removed = events.find((each) => each.event === 'removed' && unknown.includes(each.version));
   throw new UserError(
-    `${unknown.join(', ')} is not registered for ${deployment.id}. Registered: ${known}.`,
+    `${unknown.join(', ')} is not registered for ${deployment.id}. ` +
+      `${removed ? `${removed.version} was ${removed.detail} (${removed.at}). ` : ''}Registered: ${known}.`,
     'Register it with register-container first.',
   );
 }
+
+/** So many events are looked through for what became of a version. */
+const HISTORY = 200;
 
 function refuseFailed(deployment: Deployment, plan: TrafficPlan): void {
   for (const version of versionsIn(plan)) {
