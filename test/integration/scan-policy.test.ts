@@ -4,44 +4,15 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
-import { inspectImage } from '@cd-actions/shared/engine/images';
 import { describeWhere } from '@cd-actions/shared/gates/scan/finding';
-import { openImage } from '@cd-actions/shared/gates/scan/image-source';
-import { policyScanner } from '@cd-actions/shared/gates/scan/policy/scanner';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { inputs } from '../../actions/security-scan/src/inputs.ts';
-import { type Deps, main } from '../../actions/security-scan/src/main.ts';
-import { readInputs } from '../../packages/shared/src/action/inputs.ts';
 import { tar } from '../fixtures/scan/archive.ts';
 import { TestImages } from '../fixtures/scan/images.ts';
+import { scan } from '../fixtures/scan/run.ts';
 import { parts } from '../support/parts.ts';
 
 const KEY = `-----BEGIN OPENSSH ${'PRIVATE'} KEY-----\n${'b3BlbnNzaC1rZXktdjEA'.repeat(6)}\n`;
 const TOKEN = `gh${'p_'}${'aB3dE5gH7jK9mN1pQ2sT4vW6xY8zaB3dE5gH'}`;
-
-/** Runs the action's story on the real engine; what it writes is kept here. */
-async function scan(images: TestImages, image: string, given: Record<string, string> = {}) {
-  const written: Record<string, string> = {};
-  const { docker } = images;
-  const deps: Deps = {
-    scanners: [policyScanner((id, signal) => openImage(docker, id, signal), Date.now)],
-    async findImage(reference) {
-      const found = await inspectImage(docker, 'local', reference);
-      return found && { reference, id: found.id, digest: found.digest };
-    },
-    read: () => Promise.reject(new Error('there is no such file')),
-    async write(_, name, text) {
-      written[name] = text;
-      return `/tmp/${name}`;
-    },
-    log: { debug() {}, info() {}, warning() {}, group: (_, work) => work() },
-    signal: new AbortController().signal,
-    now: Date.now,
-  };
-  const values = readInputs(inputs, (name) => ({ image, severity: 'info', ...given })[name] ?? '');
-  const result = await main(values, deps);
-  return { ...result, written };
-}
 
 describe.skipIf(!parts.docker || !parts.images)('the policy scanner on images of the real engine', () => {
   let images: TestImages;

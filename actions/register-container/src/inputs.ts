@@ -51,7 +51,11 @@ export const inputs = {
   orchestrator: optional(oneOf('docker', 'compose', 'swarm'), 'docker'),
   'compose-file': maybe(workspacePath, ''),
   service: maybe(pattern('a Compose service name', /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, 63), ''),
-  'require-evidence': maybe(list(oneOf('security-scan', 'perf-test'), { commas: true }), [] as readonly string[]),
+  'require-evidence': maybe(
+    list(oneOf('security-scan', 'zap-scan', 'perf-test'), { commas: true }),
+    [] as readonly string[],
+  ),
+  'evidence-max-age': maybe(duration(1_000, 366 * 86_400_000), 0),
   'allow-older': optional(boolean, 'false'),
 } as const;
 
@@ -79,6 +83,8 @@ export function check(values: Inputs): readonly Problem[] {
         problem('labels', `${key} begins with \`cd-actions.\`, which is the suite's own. Choose another key.`),
       );
   }
+  if (values['evidence-max-age'] > 0 && values['require-evidence'].length === 0)
+    problems.push(problem('evidence-max-age', 'goes with `require-evidence`. Give that too, or leave this out.'));
   if (values['health-interval'] > values['health-timeout']) {
     problems.push(
       problem(

@@ -21,6 +21,7 @@ export async function main(inputs: Inputs, { context, readFile }: Dependencies):
     beforeStart: inputs['before-start'],
     allowOlder: inputs['allow-older'],
     requireEvidence: inputs['require-evidence'],
+    evidenceMaxAge: inputs['evidence-max-age'],
   });
 }
 

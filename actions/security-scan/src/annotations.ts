@@ -32,6 +32,12 @@ export function warnings({ scan }: Scanned): readonly string[] {
   return [
     ...decision.expired.map(({ id, until }) => `The ignore entry for ${id} expired on ${until} and is not applied.`),
     ...runs.filter(({ status }) => status === 'failed').map(({ engine, reason }) => `${engine} failed: ${reason}`),
+    ...runs
+      .filter(({ status, required }) => status === 'skipped' && !required)
+      .map(({ engine, reason }) => `${engine} did not run: ${reason}`),
+    ...runs
+      .filter(({ incomplete }) => incomplete.length > 0)
+      .map(({ engine, incomplete }) => `${engine} did not look for ${incomplete.join('; ')}`),
     ...decision.unused.map(({ id }) => `The ignore entry for ${id} matches no finding: remove it.`),
   ].slice(0, MOST_WARNINGS);
 }

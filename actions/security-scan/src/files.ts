@@ -1,6 +1,8 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { createHash } from 'node:crypto';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { messageOf, UserError } from '@cd-actions/shared/domain/errors';
+import type { Sbom } from '@cd-actions/shared/gates/scan/report';
 import type { Deps } from './main.ts';
 
 /** No file that a user writes for this action is longer. Bytes. */
@@ -32,5 +34,25 @@ export function filesOf(
       }
       return file;
     },
+  };
+}
+
+/** A directory for what is large and of no use afterwards. */
+export async function temporary(temp: string): Promise<{ readonly path: string; remove(): Promise<void> }> {
+  const path = await mkdtemp(join(temp, 'cd-actions-security-scan-'));
+  return { path, remove: () => rm(path, { recursive: true, force: true }) };
+}
+
+/** Keeps the first bill of materials that a scanner brings. */
+export function sbomKeeper(write: (text: string) => Promise<string>): {
+  keep(text: string): Promise<void>;
+  kept(): Sbom | null;
+} {
+  let kept: Sbom | null = null;
+  return {
+    async keep(text) {
+      kept ??= { file: await write(text), digest: createHash('sha256').update(text).digest('hex') };
+    },
+    kept: () => kept,
   };
 }

@@ -16,11 +16,13 @@ export function summary({ scan, message }: Scanned): string {
       image ? inline(`${image.reference}, ${image.digest || image.id}`) : '',
       table(SEVERITIES.map(capital), [SEVERITIES.map((severity) => decision.counts[severity])]),
       decision.failing.length > 0 ? join(heading('What to do'), findingsTable(decision.failing)) : '',
+      comparisonOf(scan),
       decision.expired.length > 0 ? join(heading('Expired ignore entries'), expiredTable(scan)) : '',
       rest.length > 0
         ? details(`${plural(rest.length, 'finding')} that did not fail the step`, findingsTable(rest))
         : '',
       decision.ignored.length > 0 ? details(`${decision.ignored.length} ignored`, ignoredTable(scan)) : '',
+      scan.sbom ? inline(`Software bill of materials (CycloneDX): ${scan.sbom.file}`) : '',
       heading('Scanners'),
       table(
         ['Scanner', 'Version', 'Outcome', 'Not checked'],
@@ -32,6 +34,18 @@ export function summary({ scan, message }: Scanned): string {
         ]),
       ),
     ),
+  );
+}
+
+function comparisonOf({ decision }: Scanned['scan']): Markdown | string {
+  const { comparison } = decision;
+  if (comparison === null) return '';
+  const { version, at, fresh, fixed, unchanged } = comparison;
+  const rows = fixed.map(({ severity, id, place }) => [severity, code(id), place]);
+  return join(
+    heading(`Against the live version ${version}, scanned ${at}`),
+    inline(`${fresh.length} new, ${fixed.length} fixed, ${unchanged} unchanged.`),
+    fixed.length > 0 ? details(`${fixed.length} fixed`, table(['Severity', 'Id', 'Where'], rows, MOST_ROWS)) : '',
   );
 }
 

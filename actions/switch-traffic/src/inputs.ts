@@ -17,6 +17,11 @@ export const inputs = {
   'keep-previous': optional(oneOf('running', 'stopped', 'none'), 'running'),
   reason: maybe(sentence, ''),
   activation: optional(oneOf('auto', 'instant', 'reload'), 'auto'),
+  'require-evidence': maybe(
+    list(oneOf('security-scan', 'zap-scan', 'perf-test'), { commas: true }),
+    [] as readonly string[],
+  ),
+  'evidence-max-age': maybe(duration(1_000, 366 * 86_400_000), 0),
 } as const;
 
 export type Inputs = Values<typeof inputs>;
@@ -26,6 +31,8 @@ export function check(values: Inputs): readonly Problem[] {
   const problems = [...checkTraffic(values, values)];
   if (values.analysis !== '') problems.push(problem('analysis', 'is not supported yet in this version. Leave it out.'));
   const ascending = values.steps.every((weight, index) => index === 0 || weight > (values.steps[index - 1] ?? 0));
+  if (values['evidence-max-age'] > 0 && values['require-evidence'].length === 0)
+    problems.push(problem('evidence-max-age', 'goes with `require-evidence`. Give that too, or leave this out.'));
   if (!ascending) problems.push(problem('steps', 'must grow from one step to the next, such as `5,25,50,100`.'));
   return problems;
 }

@@ -1,3 +1,4 @@
+import { requireEvidenceOfPlan } from '@cd-actions/shared/delivery/evidence';
 import type { Moved } from '@cd-actions/shared/delivery/move';
 import { plannedTraffic, type TrafficFiles } from '@cd-actions/shared/delivery/plan';
 import type { Context } from '@cd-actions/shared/delivery/ports';
@@ -15,6 +16,8 @@ export interface Dependencies {
 /** Moves traffic to the wished weights, step by step, and retires what is left without any. */
 export async function main(inputs: Inputs, { context, read, save }: Dependencies): Promise<Moved> {
   const files = await filesOf(inputs, read);
+  const demand = { gates: inputs['require-evidence'], maxAge: inputs['evidence-max-age'] };
+  await requireEvidenceOfPlan(context, (deployment) => plannedTraffic(inputs, deployment, files), demand);
   const moved = await switchTraffic(context, {
     version: inputs.version || (inputs.traffic[0]?.version ?? ''),
     wanted: (deployment) => plannedTraffic(inputs, deployment, files),

@@ -21,6 +21,8 @@ export interface RegisterRequest {
   readonly allowOlder: boolean;
   /** Gates that must have passed for the image. */
   readonly requireEvidence: readonly string[];
+  /** Milliseconds after which evidence is too old; 0 or not given: never. */
+  readonly evidenceMaxAge?: number;
 }
 
 export interface Registered {
@@ -36,7 +38,7 @@ export interface Registered {
 export function register(ctx: Context, request: RegisterRequest): Promise<Registered> {
   return operate(ctx, { operation: 'register', version: request.version, reason: '' }, async (op) => {
     const image = await imageEverywhere(op.ctx, request.spec.image);
-    await requireEvidence(op.ctx, image, request.requireEvidence);
+    await requireEvidence(op.ctx, image, request.requireEvidence, request.evidenceMaxAge);
     const release = newRelease(op, request, image);
     const unchanged = await alreadyRuns(op, release);
     if (unchanged) return { release: unchanged, changed: false };

@@ -116,7 +116,7 @@ describe('the gate', () => {
 
 describe('an engine', () => {
   const options = { required: true, timeout: 50, signal: new AbortController().signal, now: () => 0 };
-  const target = { image: 'x', url: '' };
+  const target = { image: 'x', url: '', archive: () => Promise.reject(new Error('there is none')) };
 
   it('that hangs has failed when its time is over, and does not hold up the others', async () => {
     const run = await runScanner({ name: 'a', version: '1', scan: () => new Promise(() => {}) }, target, options);

@@ -1,3 +1,4 @@
+import { placeOf } from './finding.ts';
 import type { ScanDecision, ScanPolicy } from './gate.ts';
 import type { EngineRun } from './scanner.ts';
 
@@ -20,13 +21,21 @@ export interface Scan {
   readonly policy: ScanPolicy;
   readonly runs: readonly EngineRun[];
   readonly decision: ScanDecision;
+  /** The software bill of materials that an engine wrote. */
+  readonly sbom: Sbom | null;
+}
+
+export interface Sbom {
+  readonly file: string;
+  /** SHA-256, hexadecimal. */
+  readonly digest: string;
 }
 
 /** Grows when a field changes its meaning. */
 export const REPORT_VERSION = 1;
 
 /** The report file: everything that was decided and of what, without any secret. */
-export function scanReport({ at, image, url, policy, runs, decision }: Scan): string {
+export function scanReport({ at, image, url, policy, runs, decision, sbom }: Scan): string {
   const report = {
     version: REPORT_VERSION,
     at,
@@ -37,7 +46,10 @@ export function scanReport({ at, image, url, policy, runs, decision }: Scan): st
     severity: policy.severity,
     failOn: policy.failOn,
     ignoreUnfixed: policy.ignoreUnfixed,
+    failOnNewOnly: policy.newOnly ?? false,
     counts: decision.counts,
+    comparison: comparisonOf(decision),
+    sbom: sbom === null ? null : { file: sbom.file, sha256: sbom.digest },
     leftOut: { unfixed: decision.unfixed, lessSevere: decision.below, ignored: decision.ignored.length },
     engines: runs.map(({ findings, ...run }) => ({ ...run, findings: findings.length })),
     findings: decision.findings,
@@ -50,4 +62,16 @@ export function scanReport({ at, image, url, policy, runs, decision }: Scan): st
     unusedIgnores: decision.unused,
   };
   return `${JSON.stringify(report, null, 1)}\n`;
+}
+
+function comparisonOf({ comparison }: ScanDecision): object | null {
+  if (comparison === null) return null;
+  const { version, at, fresh, fixed, unchanged } = comparison;
+  return {
+    version,
+    at,
+    unchanged,
+    new: fresh.map(({ id, severity, where }) => ({ id, severity, where: placeOf(where) })),
+    fixed: fixed.map(({ id, severity, place }) => ({ id, severity, where: place })),
+  };
 }

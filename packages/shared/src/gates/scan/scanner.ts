@@ -5,6 +5,8 @@ import type { Finding } from './finding.ts';
 export interface ScanTarget {
   readonly image: string;
   readonly url: string;
+  /** The image as `docker save` writes it, exported once for all engines that read a file. Rejects when it cannot be exported. */
+  readonly archive: (signal: AbortSignal) => Promise<string>;
 }
 
 /** What one engine brought back from its work. */
@@ -14,6 +16,15 @@ export interface ScanResult {
   readonly facts: Readonly<Record<string, string>>;
   /** What this engine could look at but did not, in words; empty when it saw everything it knows to look at. */
   readonly notChecked: readonly string[];
+  /** What it is there for and could not do, such as look for vulnerabilities without a database. A required engine owes it. */
+  readonly incomplete: readonly string[];
+  /** Of an engine that tells its version only while it runs. */
+  readonly version?: string;
+}
+
+/** Thrown by a scan that cannot even begin here, through no fault of the image: a missing program, a missing database. */
+export class CannotBegin extends Error {
+  override readonly name = 'CannotBegin';
 }
 
 /** One engine. `scan` rejects when it could not do its work, with a message that says why and what to do. */
@@ -38,7 +49,7 @@ export interface EngineRun extends ScanResult {
 
 /** An engine that is not begun. */
 export function skipped(engine: string, reason: string, required: boolean): EngineRun {
-  const nothing = { findings: [], facts: {}, notChecked: [] };
+  const nothing = { findings: [], facts: {}, notChecked: [], incomplete: [] };
   return { engine, version: '', status: 'skipped', reason, required, milliseconds: 0, ...nothing };
 }
 
@@ -63,14 +74,21 @@ export async function runScanner(
   try {
     options.signal.throwIfAborted();
     const result = await Promise.race([scanner.scan(target, signal), aborted(signal)]);
-    return { ...run, ...result, status: 'ran', reason: '', milliseconds: options.now() - begun };
+    return {
+      ...run,
+      ...result,
+      version: result.version ?? run.version,
+      status: 'ran',
+      reason: '',
+      milliseconds: options.now() - begun,
+    };
   } catch (error) {
     options.signal.throwIfAborted();
     const reason = deadline.aborted ? `it did not finish within ${options.timeout / 1000} seconds` : reasonOf(error);
     return {
       ...skipped(run.engine, reason, run.required),
       ...run,
-      status: 'failed',
+      status: error instanceof CannotBegin ? 'skipped' : 'failed',
       milliseconds: options.now() - begun,
     };
   }

@@ -51,6 +51,7 @@ export async function scanContents(
     ],
     facts: { layers: String(layers.length), files: String(seen.files) },
     notChecked: seen.cut === 0 ? [] : [`what lies beyond the first ${READ_LIMIT / 1024} KiB of ${seen.cut} text files`],
+    incomplete: [],
   };
 }
 
