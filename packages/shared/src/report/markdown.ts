@@ -40,7 +40,7 @@ export function inline(text: string): Markdown {
       .replace(/\bGH-(?=\d)/gi, (found) => `${found}&#8203;`)
       .replace(/:\/\//g, '&#58;//')
       .replace(/\bwww\./gi, (found) => `${found.slice(0, -1)}&#46;`)
-      .replace(/^(?:[-+=#:]|\d+(?=\.))/, (found) => [...found].map(reference).join('')),
+      .replace(/^(?:[-+=#:]|\d+(?=\.(?:\s|$)))/, (found) => [...found].map(reference).join('')),
   );
 }
 
