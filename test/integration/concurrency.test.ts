@@ -224,7 +224,7 @@ describe.skipIf(!parts.docker || !parts.images || !parts.redis)('two runs at onc
       const before = await next.registry.read(next.id);
       const generation = (await next.fleet.proxies[0]?.state(next.id))?.generation;
       paused.signal('SIGCONT');
-      expect(await paused.ended).toMatch(/lease of .* (was lost|could not be renewed)|Another run has/);
+      expect(await paused.ended).toMatch(/lease of .* (was lost|could not be renewed)|Another run has|Redis/);
       expect(await servedVersion(world.publicUrl)).toBe(theirs);
       expect((await next.fleet.proxies[0]?.state(next.id))?.generation).toBe(generation);
       expect(await next.registry.read(next.id)).toEqual(before);

@@ -83,8 +83,9 @@ async function takeOut(op: Operation, leaving: readonly Retirement[]): Promise<v
 
 /** A release without any traffic, as the registry has it while the lease is held: only such a one may be stopped. */
 async function idle(op: Operation, version: string): Promise<Release | undefined> {
-  await op.confirm();
   const deployment = await op.ctx.registry.read(op.ctx.id);
+  // Afterwards: as long as the lease is held, what was read is true.
+  await op.confirm();
   const serves = deployment.traffic !== null && versionsIn(deployment.traffic.plan).includes(version);
   return serves ? undefined : findRelease(deployment, version);
 }
