@@ -86,7 +86,7 @@ async function withDeployments(): Promise<Pick<Results, 'switches' | 'comparison
     if (wants('throughput')) say('throughput');
     const mark = randomBytes(3).toString('hex');
     const through =
-      wants('throughput') && WRK ? { throughput: await throughput(ours.world.at.network, mark, 4, 3) } : {};
+      wants('throughput') && WRK ? { throughput: await throughput(ours.world.at.network, mark, 10, 2) } : {};
     if (!wants('comparison')) return { ...switches, ...through };
     say('the same flips by others');
     const host = await hostDeployment();

@@ -108,25 +108,30 @@ function overlap({ firstNew, lastOld }: Move): number {
 
 function throughputPart(results: readonly Throughput[]): string {
   const base = results.find((each) => each.name.includes('split_clients'));
-  const ratios = (rates: readonly number[]): readonly number[] =>
-    rates.map((rate, round) => rate / (base?.rates[round] ?? Number.NaN));
-  const rows = results.map(({ name, rates, errors }) => {
-    const all = ratios(rates);
-    const share = `${median(all).toFixed(2)} (${Math.min(...all).toFixed(2)} to ${Math.max(...all).toFixed(2)})`;
-    return [
-      name,
-      `${count(median(rates))} (${count(Math.min(...rates))} to ${count(Math.max(...rates))})`,
-      share,
-      String(errors),
-    ];
-  });
+  const rows = results.map(({ name, rates, processor, errors }) => [
+    name,
+    `${count(median(rates))} (${count(Math.min(...rates))} to ${count(Math.max(...rates))})`,
+    against(rates, base?.rates ?? []),
+    `${median(processor).toFixed(0)} µs`,
+    against(processor, base?.processor ?? []),
+    String(errors),
+  ]);
   const head = [
     'Through',
     'requests a second: median (range)',
-    'against plain Nginx with a canary, same round',
+    'against plain Nginx with a canary',
+    'processor time a request',
+    'against plain Nginx with a canary',
     'errors',
   ];
-  return `### Throughput\n\n\`wrk -t2 -c64\` from the host to a container, two servers that answer 200 bytes from memory behind it, ${results[0]?.rates.length} rounds in turns.\n\n${table(head, rows)}`;
+  return `### Throughput\n\n\`wrk -t2 -c64\` from the host to a container, two servers that answer 200 bytes from memory behind it, ${results[0]?.rates.length} rounds in turns. Ratios are within a round: the median, and the quarters between which half of them lie.\n\n${table(head, rows)}`;
+}
+
+/** Median of the ratios within each round, and the quarters between which half of them lie. */
+function against(values: readonly number[], base: readonly number[]): string {
+  const ratios = values.map((value, round) => value / (base[round] ?? Number.NaN));
+  const [low, middle, high] = [25, 50, 75].map((percent) => percentile(ratios, percent).toFixed(2));
+  return `${middle} (${low} to ${high})`;
 }
 
 function costPart(costs: readonly Cost[]): string {

@@ -15,11 +15,14 @@ export interface Throughput {
   readonly name: string;
   /** Requests a second, one per round. */
   readonly rates: readonly number[];
+  /** Microseconds of processor time that the proxy's container took for a request, one per round: says the same on a busy machine. */
+  readonly processor: readonly number[];
   readonly errors: number;
 }
 
-interface Target2 {
+interface Proxied {
   readonly name: string;
+  readonly container: string;
   readonly url: string;
   close(): Promise<void>;
 }
@@ -46,24 +49,40 @@ export async function throughput(
     ];
     closing.push(...targets.map((target) => target.close));
     const kamal = await kamalProxy({ ...place, mark: `${mark}-t` });
-    if (kamal) targets.push({ ...kamal, name: 'kamal-proxy, one target' });
+    if (kamal) targets.push({ ...kamal, name: 'kamal-proxy, one target', container: `cd-bench-kamal-${mark}-t` });
     if (kamal) closing.push(kamal.close);
-    const results = new Map(targets.map(({ name }) => [name, { rates: [] as number[], errors: 0 }]));
+    const results = new Map(
+      targets.map(({ name }) => [name, { rates: [] as number[], processor: [] as number[], errors: 0 }]),
+    );
     for (let round = 0; round <= rounds; round += 1) {
       // Every round begins elsewhere, so that nobody always runs after the same neighbour. The first only warms up.
-      const order = targets.map((_, index) => targets[(index + round) % targets.length] as Target2);
-      for (const { name, url } of order) {
+      const order = targets.map((_, index) => targets[(index + round) % targets.length] as Proxied);
+      for (const { name, url, container } of order) {
         const args = ['-t2', '-c64', `-d${round === 0 ? 1 : seconds}s`, url];
+        const before = await processorTime(container);
         const ran = readWrk(await shell('wrk', args));
+        const used = (await processorTime(container)) - before;
         const result = results.get(name);
         if (round === 0 || !result) continue;
         result.rates.push(ran.rate);
+        result.processor.push(used / ran.requests);
         result.errors += ran.socketErrors + ran.non2xx;
       }
     }
     return [...results].map(([name, result]) => ({ name, ...result }));
   } finally {
     for (const close of closing.reverse()) await close();
+  }
+}
+
+/** Microseconds that a container has used so far. */
+async function processorTime(container: string): Promise<number> {
+  const { docker, close } = await connect(`unix://${parts.docker?.socket}`);
+  try {
+    const stats = await docker.getContainer(container).stats({ stream: false, 'one-shot': true });
+    return stats.cpu_stats.cpu_usage.total_usage / 1000;
+  } finally {
+    close();
   }
 }
 
@@ -83,7 +102,7 @@ async function backends(network: string, mark: string, closing: (() => Promise<v
 }
 
 /** Logs as ours does: what is compared is the way a request takes. */
-async function plain(place: Place, title: string, canary: boolean): Promise<Target2> {
+async function plain(place: Place, title: string, canary: boolean): Promise<Proxied> {
   const name = `cd-bench-plain-${canary ? 'canary' : 'one'}-${place.mark}`;
   const upstream = (version: string): string =>
     `upstream ${version} { zone ${version} 64k; server ${place.servers[version]}; keepalive 64; }`;
@@ -111,10 +130,10 @@ http {
     `cat > /etc/nginx/nginx.conf <<'END'\n${conf}\nEND\nexec nginx -g 'daemon off;'`,
   ]);
   await wait(300);
-  return { name: title, url: `http://${address}/`, close: () => removeContainer(name) };
+  return { name: title, container: name, url: `http://${address}/`, close: () => removeContainer(name) };
 }
 
-async function ours(place: Place): Promise<readonly Target2[]> {
+async function ours(place: Place): Promise<readonly Proxied[]> {
   const container = `cd-bench-ours-${place.mark}`;
   const { docker, close } = await connect(`unix://${parts.docker?.socket}`);
   // Published ports of the loopback alone would need free ones; the bench goes to the container's address.
@@ -154,7 +173,7 @@ async function ours(place: Place): Promise<readonly Target2[]> {
     await shell('docker', ['volume', 'rm', `${container}-config`]).catch(() => undefined);
   };
   return [
-    { name: 'ours, canary', url: `http://${address}:${ports[0]}/`, close: remove },
-    { name: 'ours, one version', url: `http://${address}:${ports[1]}/`, close: async () => undefined },
+    { name: 'cd-actions, canary', container, url: `http://${address}:${ports[0]}/`, close: remove },
+    { name: 'cd-actions, one version', container, url: `http://${address}:${ports[1]}/`, close: async () => undefined },
   ];
 }
