@@ -240,4 +240,5 @@ export const KINDS: Readonly<Record<string, Kind>> = {
   'redis-image': image,
   'min-free-disk': size,
   force: boolean,
+  remove: boolean,
 };

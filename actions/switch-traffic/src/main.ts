@@ -2,6 +2,7 @@ import { requireEvidenceOfPlan } from '@cd-actions/shared/delivery/evidence';
 import type { Moved } from '@cd-actions/shared/delivery/move';
 import { plannedTraffic, type TrafficFiles } from '@cd-actions/shared/delivery/plan';
 import type { Context } from '@cd-actions/shared/delivery/ports';
+import { removeApp } from '@cd-actions/shared/delivery/remove';
 import { switchTraffic } from '@cd-actions/shared/delivery/switch';
 import type { Inputs } from './inputs.ts';
 
@@ -15,6 +16,7 @@ export interface Dependencies {
 
 /** Moves traffic to the wished weights, step by step, and retires what is left without any. */
 export async function main(inputs: Inputs, { context, read, save }: Dependencies): Promise<Moved> {
+  if (inputs.remove) return removeApp(context, { reason: inputs.reason, drainTimeout: inputs['drain-timeout'] });
   const files = await filesOf(inputs, read);
   const demand = { gates: inputs['require-evidence'], maxAge: inputs['evidence-max-age'] };
   await requireEvidenceOfPlan(context, (deployment) => plannedTraffic(inputs, deployment, files), demand);

@@ -25,6 +25,7 @@ export function summary(moved: Moved): string {
 }
 
 function headline({ plan, liveVersion, changed }: Moved): string {
+  if (liveVersion === '') return '### The app is removed';
   if (plan.maintenance) return `### In maintenance: 503 with Retry-After ${plan.maintenance.retryAfter}`;
   return changed ? `### ${liveVersion} has the traffic` : `### Traffic unchanged: ${liveVersion}`;
 }

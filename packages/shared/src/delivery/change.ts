@@ -10,7 +10,7 @@ export function applyChange(deployment: Deployment, change: RegistryChange): Dep
   return {
     id: deployment.id,
     releases: [...releases.values()].sort(newestFirst),
-    traffic: change.traffic ?? deployment.traffic,
+    traffic: change.traffic === undefined ? deployment.traffic : change.traffic,
     journal: change.journal === undefined ? deployment.journal : change.journal,
   };
 }

@@ -44,7 +44,8 @@ export interface Lease {
 export interface RegistryChange {
   readonly releases?: readonly Release[];
   readonly removeReleases?: readonly string[];
-  readonly traffic?: Traffic;
+  /** Null removes it. */
+  readonly traffic?: Traffic | null;
   readonly journal?: Journal | null;
   readonly events?: readonly HistoryEvent[];
 }

@@ -153,14 +153,18 @@ function changeArguments(id: DeploymentId, change: RegistryChange): readonly str
   const releases = change.releases ?? [];
   const events = change.events ?? [];
   return [
-    change.traffic ? encode(change.traffic, `the traffic of ${id}`) : '',
-    change.journal ? encode(change.journal, `the journal of ${id}`) : change.journal === null ? '-' : '',
+    record(change.traffic, `the traffic of ${id}`),
+    record(change.journal, `the journal of ${id}`),
     String(removed.length),
     ...removed,
     String(releases.length),
     ...releases.flatMap((each) => [each.version, encode(each, `release ${each.version} of ${id}`)]),
     ...events.map((each) => encode(each, `an event of ${id}`)),
   ];
+}
+
+function record(value: object | null | undefined, what: string): string {
+  return value ? encode(value, what) : value === null ? '-' : '';
 }
 
 function pairs(flat: readonly string[]): readonly (readonly [string, string])[] {

@@ -44,7 +44,7 @@ const READ = `
 return {redis.call('HGETALL', KEYS[1]), redis.call('GET', KEYS[2]) or '', redis.call('GET', KEYS[3]) or ''}`;
 
 /**
- * KEYS lease, releases, traffic, journal, history [, deployments]. ARGV token, nonce, id, history length, traffic ('' leaves it),
+ * KEYS lease, releases, traffic, journal, history [, deployments]. ARGV token, nonce, id, history length, traffic and
  * journal ('' leaves it, '-' removes it), n, n versions to remove, m, m pairs of version and release, events.
  * Returns {'ok', ''}, {'stale', holder} or {'foreign', key}.
  */
@@ -58,7 +58,7 @@ for index = 2, #KEYS do
   if found ~= 'none' and found ~= types[index] then return {'foreign', KEYS[index]} end
 end
 redis.call('HSET', KEYS[1], 'write', ARGV[2])
-if ARGV[5] ~= '' then redis.call('SET', KEYS[3], ARGV[5]) end
+if ARGV[5] == '-' then redis.call('DEL', KEYS[3]) elseif ARGV[5] ~= '' then redis.call('SET', KEYS[3], ARGV[5]) end
 if ARGV[6] == '-' then redis.call('DEL', KEYS[4]) elseif ARGV[6] ~= '' then redis.call('SET', KEYS[4], ARGV[6]) end
 local at = 7
 local removals = tonumber(ARGV[at])
