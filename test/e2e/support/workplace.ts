@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { parse } from 'yaml';
@@ -17,6 +17,9 @@ function defaultOf(input: string): string {
   const manifest = parse(readFileSync(join(ROOT, 'actions/prepare-host/action.yml'), 'utf8'));
   return manifest.inputs[input].default;
 }
+
+/** act ignores concurrency, and refuses its newest key. */
+const executable = (workflow: string): string => workflow.replaceAll(/^ +queue: max\n/gm, '');
 
 /** Why workflows cannot be executed here; empty when they can. */
 export function withoutWorkflows(): string {
@@ -41,6 +44,10 @@ export class Workplace {
       version: VERSION,
       repository: 'org/cd-actions',
     });
+    for (const file of globSync('.github/workflows/*.yml', { cwd: this.tree })) {
+      const path = join(this.tree, file);
+      writeFileSync(path, executable(readFileSync(path, 'utf8')));
+    }
   }
 
   static async open(): Promise<Workplace> {
@@ -133,7 +140,7 @@ export class Repository {
   /** An example as it stands, values under `env` and `with` apart that a user would change too. */
   example(name: string, changes: Readonly<Record<string, string>> = {}): string {
     const path = `.github/workflows/${name}.yml`;
-    this.write(path, readFileSync(join(ROOT, 'workflows-examples', `${name}.yml`), 'utf8'));
+    this.write(path, executable(readFileSync(join(ROOT, 'workflows-examples', `${name}.yml`), 'utf8')));
     for (const [from, to] of Object.entries(changes)) this.edit(path, from, to);
     return path;
   }
@@ -144,6 +151,11 @@ export class Repository {
     const identity = ['-c', 'user.name=octocat', '-c', 'user.email=octocat@example.invalid'];
     this.#git(...identity, 'commit', '--quiet', '--allow-empty', '--message', message);
     return this.#git('rev-parse', 'HEAD').slice(0, 7);
+  }
+
+  /** The version of the last commit with that message. */
+  log(message: string): string {
+    return this.#git('log', '--max-count=1', '--format=%H', `--grep=^${message}$`).slice(0, 7);
   }
 
   run(workflow: string, options: Partial<ActOptions> = {}): Promise<WorkflowRun> {
