@@ -50,7 +50,7 @@ ${replacement.app ? appLines(root, tree, replacement.app) : ''}
 set -- nginx.conf http.conf admin.conf servers/*.conf
 cd ${quote(tree)}
 for f do shift; if [ -f "$f" ]; then set -- "$@" "$f"; fi; done
-sed -i ${quote(`s#${root}/\\([a-z]\\)#${tree}/\\1#g`)} "$@"
+sed -i ${quote(`/ssl_certificate/!s#${root}/\\([a-z]\\)#${tree}/\\1#g`)} "$@"
 ${main ? writeLines(main.path, main.content) : ''}
 echo '${LISTENS}'
 cat servers/*.conf 2>/dev/null | sed -n 's/^ *\\(listen .*\\);$/\\1/p' | sort -u
