@@ -22,6 +22,8 @@ export interface NginxWorld {
   /** Where the app is served. */
   readonly url: string;
   readonly port: number;
+  /** Another port that requests reach. */
+  readonly otherPort: number;
   /** Where Nginx finds the test's servers. */
   readonly backendAddress: string;
   readonly root: string;
@@ -40,7 +42,7 @@ let count = 0;
 export async function containerWorld(): Promise<NginxWorld> {
   const docker = new Docker({ socketPath: parts.docker?.socket ?? '' });
   const name = `cd-test-nginx-${process.pid}-${++count}`;
-  const port = await freePort();
+  const [port, otherPort] = [await freePort(), await freePort()];
   const root = '/etc/nginx/cd-actions';
   const image = parts.images?.nginx ?? '';
   const another = (): ProxyPort =>
@@ -51,7 +53,7 @@ export async function containerWorld(): Promise<NginxWorld> {
       image,
       network: name,
       ensureNetwork: () => ensureNetwork(docker, 'local', name),
-      ports: [port],
+      ports: [port, otherPort],
       clock: realClock,
     });
   const proxy = another();
@@ -62,6 +64,7 @@ export async function containerWorld(): Promise<NginxWorld> {
     proxy,
     url: `http://127.0.0.1:${port}`,
     port,
+    otherPort,
     backendAddress: network?.Gateway ?? '',
     root,
     sh: async (script) => execute('docker', ['exec', name, 'sh', '-c', script]),
@@ -88,7 +91,7 @@ export async function localWorld(): Promise<NginxWorld> {
   const main = join(directory, 'nginx.conf');
   const root = join(directory, 'cd-actions');
   const binary = parts.nginx?.binary ?? '';
-  const [port, adminPort] = [await freePort(), await freePort()];
+  const [port, otherPort, adminPort] = [await freePort(), await freePort(), await freePort()];
   mkdirSync(join(directory, 'conf.d'));
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
     .map((each) => `${each}_temp_path ${directory}/${each};`)
@@ -114,6 +117,7 @@ include conf.d/*.conf; # as Debian has it
     proxy,
     url: `http://127.0.0.1:${port}`,
     port,
+    otherPort,
     backendAddress: '127.0.0.1',
     root,
     sh: async (script) => execute('sh', ['-c', script]),
