@@ -27,7 +27,7 @@ export interface FleetWorld {
   /** The app's public address on each host. */
   readonly urls: readonly string[];
   /** A context of its own, as another run would have. Connects anew, and fails when a host is away. */
-  context(options?: ContextOptions & { readonly hosts?: readonly FleetHost[] }): Promise<Context>;
+  context(options?: ContextOptions & { readonly app?: string }): Promise<Context>;
   /** A shell command in the Nginx container of a host. Returns its standard output. */
   inNginx(host: number, script: string): Promise<string>;
   docker(host: number): Docker;
@@ -42,10 +42,13 @@ export async function fleetWorld(hosts: readonly FleetHost[]): Promise<FleetWorl
   const id = deploymentId('fleet', `test-${mark}`);
   const names = { network: `cd-test-${mark}`, nginx: `cd-test-nginx-${mark}` };
   const at: Coordinates = { id, redisUrl: redis.url, ...names, port: await freePort() };
-  const own = await Promise.all(hosts.map(async (host) => connect(host.url, host.ssh ? { ssh: host.ssh } : {})));
+  const connections = await Promise.all(
+    hosts.map(async (host) => connect(host.url, host.ssh ? { ssh: host.ssh } : {})),
+  );
   const contexts: Context[] = [];
+  const ids = new Set<DeploymentId>([id]);
   const docker = (host: number): Docker => {
-    const found = own[host];
+    const found = connections[host];
     if (!found) throw new Error(`there is no host ${host}`);
     return found.docker;
   };
@@ -56,13 +59,15 @@ export async function fleetWorld(hosts: readonly FleetHost[]): Promise<FleetWorl
     docker,
     inNginx: (host, script) => shellIn(docker(host), at.nginx, script),
     context: async (options = {}) => {
-      const context = await openFleet(at, options.hosts ?? hosts, options);
+      const own = options.app ? { ...at, id: deploymentId(options.app, `test-${mark}`) } : at;
+      ids.add(own.id);
+      const context = await openFleet(own, hosts, options);
       contexts.push(context);
       return context;
     },
     close: async () => {
       for (const context of contexts) await closeContext(context);
-      for (const each of own) await removeAll(each, at, id).catch(() => undefined);
+      for (const each of connections) await removeAll(each, at, [...ids]).catch(() => undefined);
       await redis.stop();
     },
   };
@@ -102,10 +107,12 @@ async function openFleet(at: Coordinates, hosts: readonly FleetHost[], options: 
   };
 }
 
-async function removeAll({ docker, close }: Connection, at: Coordinates, id: DeploymentId): Promise<void> {
-  const label = [`cd-actions.deployment=${id}`];
-  for (const { Id } of await docker.listContainers({ all: true, filters: { label } }))
-    await docker.getContainer(Id).remove({ force: true, v: true });
+async function removeAll({ docker, close }: Connection, at: Coordinates, ids: readonly DeploymentId[]): Promise<void> {
+  for (const id of ids) {
+    const label = [`cd-actions.deployment=${id}`];
+    for (const { Id } of await docker.listContainers({ all: true, filters: { label } }))
+      await docker.getContainer(Id).remove({ force: true, v: true });
+  }
   for (const remove of [
     () => docker.getContainer(at.nginx).remove({ force: true, v: true }),
     () => docker.getVolume(`${at.nginx}-config`).remove(),

@@ -42,6 +42,8 @@ export async function stageEverywhere(ctx: Context, deployment: Deployment, traf
   );
   const staged = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
   const refused = outcomes.find((outcome) => outcome.status === 'rejected');
+  for (const { proxy, staged: each } of staged)
+    for (const line of each.drift) ctx.log.warning(`${proxy.name}: ${line}; it is put right.`);
   if (!refused) return staged;
   await discardEverywhere(staged);
   throw namingHosts(ctx, outcomes, refused.reason);

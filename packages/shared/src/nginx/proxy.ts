@@ -15,7 +15,7 @@ import type { Instance } from '../domain/release.ts';
 import { activate } from './activate.ts';
 import { prepareBase } from './base.ts';
 import { capabilitiesOf } from './capabilities.ts';
-import { driftOf } from './drift.ts';
+import { driftOf, repairLines } from './drift.ts';
 import { quote } from './host.ts';
 import { layout } from './layout.ts';
 import { type BaseFile, type GenerationFile, lingering, liveConfig, mainPool, readLive, readScript } from './live.ts';
@@ -25,7 +25,7 @@ import { reload } from './reload.ts';
 import { render } from './render.ts';
 import { countServed, TAIL } from './served.ts';
 import type { Site } from './site.ts';
-import { testStaged } from './staging.ts';
+import { Refusal, testStaged } from './staging.ts';
 import { leaveServer, leftServers, QUIET_MS, type Work } from './work.ts';
 
 const NOTHING = { token: '', lingering: [], fallback: '' };
@@ -87,6 +87,7 @@ export class NginxProxy implements ProxyPort {
     const needsReload = live?.generation.structure !== rendered.structure || drift.files.length > 0;
     const liveServers = live ? render(liveConfig(live), settings, NOTHING).servers : new Map<string, string>();
     const diff = diffOf(config, rendered, live, liveServers);
+    const found = [...drift.files, ...drift.plan];
     const staged: StagedConfig = {
       config,
       token,
@@ -94,12 +95,28 @@ export class NginxProxy implements ProxyPort {
       diff,
       text: readable(config, rendered),
       live: live && liveConfig(live),
-      drift: [...drift.files, ...drift.plan],
+      drift: found,
     };
     const work: Work = { staged, rendered, standing, live, liveServers, link, planText, settings, written: false };
-    if (needsReload) await this.write(work);
+    if (needsReload) found.push(...(await this.#writeAmongOthers(work)));
     this.#work.set(token, work);
     return staged;
+  }
+
+  /** Files of another app that were broken by hand since keep nobody from a reload: they are written again as they were. */
+  async #writeAmongOthers(work: Work): Promise<readonly string[]> {
+    try {
+      await this.write(work);
+      return [];
+    } catch (error) {
+      if (!(error instanceof Refusal) || error.culprit === null || error.culprit === work.staged.config.id) throw error;
+      const { live } = await this.#read(error.culprit as DeploymentId);
+      const { files } = driftOf(live, work.settings, false);
+      if (live === null || files.length === 0) throw error;
+      await this.#site.host.run(repairLines(this.#site.root, live, work.settings));
+      await this.write(work);
+      return files;
+    }
   }
 
   /** Writes the generation of a staged configuration where it will live, and tests the whole with it. */

@@ -77,6 +77,15 @@ ${app.left.map((key) => leaveServer(tree, key, app.id)).join('\n')}
 `;
 }
 
+/** Nginx refuses a configuration. `culprit` is the app whose file it complains of, when that can be told. */
+export class Refusal extends DeliveryError {
+  readonly culprit: string | null;
+  constructor(culprit: string | null, message: string, serving: string) {
+    super(message, serving);
+    this.culprit = culprit;
+  }
+}
+
 /** Tests a replacement with the real Nginx. Throws `DeliveryError` with Nginx's own words when it is refused. */
 export async function testStaged(
   host: NginxHost,
@@ -94,7 +103,8 @@ export async function testStaged(
   const own = replacement.app?.id;
   const culprit = clash === null ? await culpritOf(host, root, words, own) : null;
   const said = clash ?? emergencies(words);
-  throw new DeliveryError(
+  throw new Refusal(
+    culprit,
     culprit && culprit !== own
       ? `Nginx refuses the whole configuration because of the app ${culprit}, which is live already: ${said}`
       : `Nginx refuses the configuration${own ? ` of ${own}` : ''}: ${said}`,

@@ -10,7 +10,8 @@
  * and its second line is `<generation> <digest>` of the plan.
  *
  * `$cd_key` is `<id> <fallback pool> <pool> <pool> ... `: the pools that this worker's configuration has. An old worker that still
- * answers a keep-alive connection after a reload may lack the pool that the plan names, and must then not answer 502.
+ * answers a keep-alive connection after a reload may lack the pool that the plan names, and must then not answer 502. The fallback also
+ * serves when Nginx was restarted and the plan file is lost or damaged.
  */
 export function trafficScript(root: string): string {
   return `import fs from 'fs';
@@ -98,9 +99,10 @@ function pool(r) {
   const key = r.variables.cd_key;
   const space = key.indexOf(' ');
   const entry = entryOf(r, key.substring(0, space));
-  if (entry === '') return '';
-  const chosen = pick(r, entry.substring(0, entry.indexOf('\\n')));
-  if (chosen === '' || key.indexOf(' ' + chosen + ' ', space) >= 0) return chosen;
+  if (entry !== '') {
+    const chosen = pick(r, entry.substring(0, entry.indexOf('\\n')));
+    if (chosen === '' || key.indexOf(' ' + chosen + ' ', space) >= 0) return chosen;
+  }
   return key.substring(space + 1, key.indexOf(' ', space + 1));
 }
 
