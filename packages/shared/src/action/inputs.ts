@@ -57,7 +57,7 @@ export class InputError extends Error {
 
 /**
  * Raw strings to one validated object. `read` returns the trimmed text of an input, empty when not given.
- * `check` looks at the whole for contradictions; it runs only when every input is right by itself.
+ * `check` looks at the whole for contradictions; it runs unless a required input is missing or wrong.
  * @throws InputError naming all wrong inputs.
  */
 export function readInputs<const I extends Inputs>(
@@ -82,10 +82,15 @@ export function readInputs<const I extends Inputs>(
       values[name] = input.grammar.parse(raw);
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
+      values[name] = input.absent;
       problems.push({ input: name, message: describe(name, raw, input, error) });
     }
   }
-  if (problems.length === 0) problems.push(...check(values as Values<I>));
+  // A wrong optional input counts as left out here, so that contradictions between the others are told in the same run.
+  if (problems.every((each) => inputs[each.input]?.required !== true)) {
+    const wrong = new Set(problems.map((each) => each.input));
+    problems.push(...check(values as Values<I>).filter((each) => !wrong.has(each.input)));
+  }
   if (problems.length > 0) throw new InputError(problems);
   return values as Values<I>;
 }

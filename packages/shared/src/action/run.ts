@@ -51,6 +51,8 @@ const SUMMARY_LIMIT = 1_048_576;
  * summary, and turns what is thrown into one annotation that says what happened and what to do. Sets the exit code; never throws.
  */
 export async function runAction<const I extends Inputs, R>(action: ActionDefinition<I, R>): Promise<void> {
+  // A dependency's use of an old interface of Node is nothing that a user could mend.
+  process.noDeprecation = true;
   const core = await import('@actions/core');
   const cancel = new AbortController();
   const onSignal = (signal: NodeJS.Signals): void => cancel.abort(new UserError(`The run was cancelled (${signal}).`));
@@ -140,10 +142,16 @@ function headline(error: unknown): string {
     return error.problems.length === 1
       ? messageOf(error)
       : `${error.problems.length} inputs are wrong; each is named above. Nothing was changed.`;
-  if (error instanceof UserError) return [error.message, error.remedy].filter(Boolean).join(' ');
-  if (error instanceof DeliveryError) return [error.message, error.serving].filter(Boolean).join(' ');
+  if (error instanceof UserError) return joined(error.message, error.remedy);
+  if (error instanceof DeliveryError) return joined(error.message, error.serving);
   if (error instanceof UnavailableError || error instanceof StaleLeaseError) return error.message;
   return `This is a fault in the suite, please report it: ${messageOf(error)}`;
+}
+
+/** Two sentences; after a message of several lines the second has a line of its own. */
+function joined(message: string, more: string | undefined): string {
+  if (!more) return message;
+  return `${message}${message.includes('\n') ? '\n' : ' '}${more}`;
 }
 
 /** The lines above the failure line: every wrong input, the causes, the stack of a bug. */
@@ -155,7 +163,7 @@ function explain(error: unknown): readonly string[] {
     cause !== undefined;
     cause = cause instanceof Error ? cause.cause : undefined
   ) {
-    lines.push(`Cause: ${messageOf(cause)}`);
+    if (!messageOf(error).includes(messageOf(cause))) lines.push(`Cause: ${messageOf(cause)}`);
   }
   const known = [UserError, DeliveryError, UnavailableError, StaleLeaseError].some((kind) => error instanceof kind);
   if (!known && error instanceof Error) lines.push(error.stack ?? error.message);

@@ -24,7 +24,17 @@ export async function ensureContainer(managed: ManagedContainer): Promise<void> 
     await ensureImage(docker, managed.image);
     await create(managed);
   } else checkFound(managed, found);
-  if (!found?.State.Running) await start(managed);
+  if (!found?.State.Running) {
+    await start(managed).catch(async (error: unknown) => {
+      // One that never ran is in the way of the next try, which may be given other ports.
+      if (found === null)
+        await docker
+          .getContainer(container)
+          .remove({ force: true })
+          .catch(() => undefined);
+      throw error;
+    });
+  }
   const after = await docker.getContainer(container).inspect();
   if (!after.State.Running)
     throw new UserError(`The Nginx container ${container} does not stay up; \`docker logs ${container}\` says why.`);
