@@ -121,11 +121,18 @@ function ordered(wished: readonly Target[], current: TrafficPlan | null): readon
 function abandoned(wish: TrafficWish, deployment: Deployment, plan: TrafficPlan): readonly string[] {
   const named = wish.version === '' ? wish.traffic : [{ version: wish.version, weight: wish.weight }];
   const serving = versionsIn(plan);
-  const order = (version: string): number => findRelease(deployment, version)?.order ?? Number.NEGATIVE_INFINITY;
-  const newest = Math.max(...serving.filter((version) => weightOf(plan, version) > 0).map(order));
+  const staying = serving.filter((version) => weightOf(plan, version) > 0);
   return named
-    .filter((target) => target.weight === 0 && !serving.includes(target.version) && order(target.version) > newest)
-    .map((target) => target.version);
+    .filter((target) => target.weight === 0 && !serving.includes(target.version))
+    .map((target) => target.version)
+    .filter((version) => staying.every((other) => isNewer(deployment, version, other)));
+}
+
+/** By the order of releases; of two builds of one commit the one that was registered later. */
+function isNewer(deployment: Deployment, version: string, other: string): boolean {
+  const [a, b] = [findRelease(deployment, version), findRelease(deployment, other)];
+  if (!a || !b) return a !== undefined;
+  return a.order === b.order ? a.registeredAt > b.registeredAt : a.order > b.order;
 }
 
 function maintained(wish: TrafficWish, deployment: Deployment, files: TrafficFiles): PlannedTraffic {
