@@ -1,6 +1,7 @@
 import {
   type Input,
   maybe,
+  notYet,
   optional,
   type Problem,
   problem,
@@ -129,7 +130,6 @@ export function check(values: BuildInputs): readonly Problem[] {
       'platforms',
       'an image of several platforms cannot stay on the engine. Set `push: true`, or name one platform.',
     );
-  if (values.tests !== '')
-    add('tests', 'is not supported yet in this version. Leave it out, and test the image in a step of its own.');
+  if (values.tests !== '') problems.push(notYet('tests', 'Leave it out, and test the image in a step of its own.'));
   return problems;
 }

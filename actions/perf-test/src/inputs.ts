@@ -1,5 +1,6 @@
 import {
   maybe,
+  notYet,
   optional,
   type Problem,
   problem,
@@ -97,13 +98,11 @@ export function check(values: Inputs): readonly Problem[] {
 }
 
 function unsupported(values: Inputs): readonly Problem[] {
-  const not = (input: string, otherwise: string): Problem =>
-    problem(input, `is not supported yet in this version. ${otherwise}`);
   const problems: Problem[] = [];
-  if (values.mode !== 'performance') problems.push(not('mode', 'Leave it at `performance`.'));
-  if (values.engine !== 'builtin') problems.push(not('engine', 'Leave it at `builtin`.'));
+  if (values.mode !== 'performance') problems.push(notYet('mode', 'Leave it at `performance`.'));
+  if (values.engine !== 'builtin') problems.push(notYet('engine', 'Leave it at `builtin`.'));
   for (const input of ['baseline-url', 'script', 'max-regression'] as const)
-    if (values[input] !== '') problems.push(not(input, 'Leave it out.'));
+    if (values[input] !== '') problems.push(notYet(input));
   return problems;
 }
 

@@ -1,6 +1,7 @@
 import { deploymentInputs } from '@cd-actions/shared/action/deployment-inputs';
 import {
   maybe,
+  notYet,
   optional,
   type Problem,
   problem,
@@ -64,15 +65,8 @@ export type Inputs = Values<typeof inputs>;
 /** Contradictions between inputs that are right by themselves. */
 export function check(values: Inputs): readonly Problem[] {
   const problems: Problem[] = [];
-  if (values.orchestrator !== 'docker') {
-    problems.push(
-      problem('orchestrator', `\`${values.orchestrator}\` is not supported yet in this version. Use \`docker\`.`),
-    );
-  }
-  for (const name of ['compose-file', 'service'] as const) {
-    if (values[name] !== '')
-      problems.push(problem(name, 'goes with `orchestrator: compose` or `swarm`, which are not supported yet.'));
-  }
+  if (values.orchestrator !== 'docker') problems.push(notYet('orchestrator', 'Use `docker`.'));
+  for (const name of ['compose-file', 'service'] as const) if (values[name] !== '') problems.push(notYet(name));
   const plain = new Set(values.env.map(([name]) => name));
   for (const [name] of values['secret-env']) {
     if (plain.has(name)) problems.push(problem('secret-env', `${name} is given in \`env\` too. Give it once.`));

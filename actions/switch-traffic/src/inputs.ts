@@ -1,5 +1,5 @@
 import { deploymentInputs } from '@cd-actions/shared/action/deployment-inputs';
-import { maybe, optional, type Problem, problem, type Values } from '@cd-actions/shared/action/inputs';
+import { maybe, notYet, optional, type Problem, problem, type Values } from '@cd-actions/shared/action/inputs';
 import { besideInputs, checkTraffic, trafficInputs } from '@cd-actions/shared/action/traffic-inputs';
 import { workspacePath } from '@cd-actions/shared/domain/container';
 import { boolean, duration, integer, list, oneOf, text } from '@cd-actions/shared/domain/grammar';
@@ -30,7 +30,7 @@ export type Inputs = Values<typeof inputs>;
 /** Contradictions, and what this version does not honour yet. */
 export function check(values: Inputs): readonly Problem[] {
   const problems = [...(values.remove ? checkRemove(values) : checkTraffic(values, values))];
-  if (values.analysis !== '') problems.push(problem('analysis', 'is not supported yet in this version. Leave it out.'));
+  if (values.analysis !== '') problems.push(notYet('analysis'));
   const ascending = values.steps.every((weight, index) => index === 0 || weight > (values.steps[index - 1] ?? 0));
   if (values['evidence-max-age'] > 0 && values['require-evidence'].length === 0)
     problems.push(problem('evidence-max-age', 'goes with `require-evidence`. Give that too, or leave this out.'));

@@ -1,5 +1,5 @@
 import { deploymentInputs } from '@cd-actions/shared/action/deployment-inputs';
-import { maybe, optional, type Problem, problem, required, type Values } from '@cd-actions/shared/action/inputs';
+import { maybe, notYet, optional, type Problem, required, type Values } from '@cd-actions/shared/action/inputs';
 import {
   decimal,
   duration,
@@ -46,5 +46,5 @@ export type Inputs = Values<typeof inputs>;
 /** What this version does not honour yet. */
 export function check(values: Inputs): readonly Problem[] {
   if (values.judge === '') return [];
-  return [problem('judge', 'is not supported yet in this version. Leave it out.')];
+  return [notYet('judge')];
 }

@@ -43,6 +43,8 @@ const lines = (raw: string): readonly string[] => raw.split(/\r?\n/).filter((lin
 export interface Problem {
   readonly input: string;
   readonly message: string;
+  /** It is wrong whatever the other inputs say. */
+  readonly standsAlone?: boolean;
 }
 
 /** Everything that is wrong with the inputs of an action, found before it did anything. */
@@ -86,16 +88,23 @@ export function readInputs<const I extends Inputs>(
       problems.push({ input: name, message: describe(name, raw, input, error) });
     }
   }
-  // A wrong optional input counts as left out here, so that contradictions between the others are told in the same run.
+  // A wrong input counts as left out here: what contradicts it cannot be told, what stands alone can.
   if (problems.every((each) => inputs[each.input]?.required !== true)) {
     const wrong = new Set(problems.map((each) => each.input));
-    problems.push(...check(values as Values<I>).filter((each) => !wrong.has(each.input)));
+    problems.push(
+      ...check(values as Values<I>).filter((each) => wrong.size === 0 || (each.standsAlone && !wrong.has(each.input))),
+    );
   }
   if (problems.length > 0) throw new InputError(problems);
   return values as Values<I>;
 }
 
-/** A contradiction between inputs, or one that is not supported here. */
+/** An input of the contract that this version does not honour yet. */
+export function notYet(input: string, instead = 'Leave it out.'): Problem {
+  return { input, message: `Input \`${input}\`: is not supported yet in this version. ${instead}`, standsAlone: true };
+}
+
+/** A contradiction between inputs. */
 export function problem(input: string, message: string): Problem {
   return { input, message: `Input \`${input}\`: ${message}` };
 }
