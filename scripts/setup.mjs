@@ -9,6 +9,7 @@ import { installDependencies, runtime } from './setup/dependencies.mjs';
 import { findDocker } from './setup/docker.mjs';
 import { CACHE, locked, ROOT, run, which } from './setup/exec.mjs';
 import { findApp, findImage } from './setup/images.mjs';
+import { findGrype, findTrivy } from './setup/scan-tools.mjs';
 
 export { runtime } from './setup/dependencies.mjs';
 export { ROOT } from './setup/exec.mjs';
@@ -22,6 +23,8 @@ const PARTS = [
   'registry',
   'sshd',
   'buildx',
+  'trivy',
+  'grype',
   'nginx-image',
   'node-image',
   'redis-image',
@@ -95,6 +98,9 @@ async function prepare(wanted, log) {
   const socket = found.docker?.value?.socket;
   const image = (name) => find(`${name}-image`, () => (socket ? findImage(name, socket, log) : noDocker()));
   await Promise.all([image('node'), image('nginx'), image('redis'), find('buildx', () => findBuildx(log))]);
+  // A build that takes every processor: by itself.
+  await find('trivy', () => findTrivy(log));
+  await find('grype', () => findGrype(log));
   const node = found['node-image'];
   await find('app-image', () => (node?.ready ? findApp(socket, node.value) : noDocker('there is no Node image')));
   for (const tool of WORKFLOW_TOOLS) await find(tool, () => findWorkflowTool(tool, log));
@@ -142,6 +148,7 @@ function record(found, wanted) {
     nginx: value('nginx'),
     images: images.nginx && images.app && images.node ? images : null,
     registry: program('registry', 'binary'),
+    scanners: { trivy: value('trivy'), grype: value('grype') },
     ...Object.fromEntries(WORKFLOW_TOOLS.map((tool) => [tool, program(tool, 'binary')])),
     skipped: Object.fromEntries(
       Object.entries(found).flatMap(([part, each]) => (each.ready ? [] : [[part, each.reason]])),

@@ -22,6 +22,8 @@ export interface Parts {
   } | null;
   /** The path of Docker's `docker-registry`; a test starts its own. */
   readonly registry: { readonly binary: string } | null;
+  /** Paths of the scanners of others. */
+  readonly scanners: { readonly trivy: string | null; readonly grype: string | null };
   /** Runs workflows on this machine (https://github.com/nektos/act). */
   readonly act: { readonly binary: string } | null;
   readonly actionlint: { readonly binary: string } | null;
@@ -36,6 +38,7 @@ const NONE: Parts = {
   nginx: null,
   images: null,
   registry: null,
+  scanners: { trivy: null, grype: null },
   act: null,
   actionlint: null,
   zizmor: null,

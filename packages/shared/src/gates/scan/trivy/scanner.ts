@@ -31,8 +31,8 @@ export function trivyScanner(tool: Tool, options: TrivyOptions): Scanner {
     async scan(target, signal) {
       if (target.image === '') throw new UserError('No image is given.', 'Give the input `image`.');
       const archive = await target.archive(signal);
-      // Empty files shut out those of the checkout and of the user, which could hide findings from this gate.
-      const session = await tool.open(archive, { 'trivy.yaml': '', ignore: '', 'secret.yaml': '' }, signal);
+      // Files of our own shut out those of the checkout and of the user, which could hide findings from this gate.
+      const session = await tool.open(archive, { 'trivy.yaml': '{}', ignore: '' }, signal);
       try {
         return await work(session, tool, options, signal);
       } finally {
@@ -43,43 +43,49 @@ export function trivyScanner(tool: Tool, options: TrivyOptions): Scanner {
 }
 
 async function work(session: ToolSession, tool: Tool, options: TrivyOptions, signal: AbortSignal): Promise<ScanResult> {
-  const help = (await session.run(['image', '--help'], signal)).stdout;
   const before = await aboutItself(session, signal);
-  const known = before.database !== '';
-  let vulnerabilities = known || !options.offline;
-  let ended = await scan(session, help, { vulnerabilities, update: !options.offline }, signal);
-  let why = vulnerabilities ? '' : NO_DATABASE;
-  if (known && !options.offline && databaseFailed(ended)) {
-    // It could not be brought up to date; its date decides below whether it will do.
-    ended = await scan(session, help, { vulnerabilities, update: false }, signal);
-  }
-  if (vulnerabilities && databaseFailed(ended)) {
-    // What can be looked for without the database still is.
-    why = `known vulnerabilities, because the database could not be used: ${lastWords(ended)}`;
-    vulnerabilities = false;
-    ended = await scan(session, help, { vulnerabilities, update: false }, signal);
-  }
+  const { ended, why } = await scanAsFarAsPossible(session, before, options.offline, signal);
   if (ended.code !== 0) throw new Error(`trivy failed; ${lastWords(ended)}.`);
-  const document = parseReport(await session.read(REPORT), TRIVY);
-  const report = readTrivyReport(document);
-  const { version, database } = await aboutItself(session, signal);
-  const stale = vulnerabilities && database !== '' && options.now() - Date.parse(database) > STALE;
+  const report = readTrivyReport(parseReport(await session.read(REPORT), TRIVY));
+  const { version, database } = options.offline ? before : await aboutItself(session, signal);
+  const stale = why === '' && options.now() - Date.parse(database) > STALE;
   const sbom = options.onSbom ? await makeSbom(session, options.onSbom, signal) : '';
+  const day = database.slice(0, 10);
   return {
     version,
     findings: report.findings,
-    facts: { ...report.facts, ran: tool.origin, ...(vulnerabilities ? { database } : {}) },
+    facts: { ...report.facts, ran: tool.origin, ...(why === '' ? { database } : {}) },
     notChecked: [
       ...report.notChecked,
       ...(why === '' ? [] : [why]),
       ...(sbom === '' ? [] : [sbom]),
-      ...(stale ? [`vulnerabilities published after ${database.slice(0, 10)}, the date of the database`] : []),
+      ...(stale ? [`vulnerabilities published after ${day}, the date of the database`] : []),
     ],
     incomplete: [
       ...(why === '' ? [] : [why]),
-      ...(stale ? [`its database is of ${database.slice(0, 10)}, older than 7 days`] : []),
+      ...(stale ? [`vulnerabilities published after ${day}: its database is older than 7 days`] : []),
     ],
   };
+}
+
+/** With the database if there is one or one can be had, else without. `why`: why no vulnerabilities were looked for. */
+async function scanAsFarAsPossible(
+  session: ToolSession,
+  { version, database }: About,
+  offline: boolean,
+  signal: AbortSignal,
+): Promise<{ readonly ended: Ended; readonly why: string }> {
+  const scan = (vulnerabilities: boolean, update: boolean) =>
+    scanByEitherWord(session, version, { vulnerabilities, update }, signal);
+  if (offline && database === '') return { ended: await scan(false, false), why: NO_DATABASE };
+  const first = await scan(true, !offline);
+  if (!databaseFailed(first)) return { ended: first, why: '' };
+  // It could not be brought up to date; what is here may do, which its date decides.
+  const second = database !== '' && !offline ? await scan(true, false) : first;
+  if (!databaseFailed(second)) return { ended: second, why: '' };
+  // What can be looked for without the database still is.
+  const why = `known vulnerabilities, because the database could not be used: ${lastWords(second)}`;
+  return { ended: await scan(false, false), why };
 }
 
 const databaseFailed = ({ code, stderr }: Ended): boolean => code !== 0 && /\bDB\b|database/i.test(stderr);
@@ -89,26 +95,40 @@ interface What {
   readonly update: boolean;
 }
 
-/** Flags whose name differs from version to version are taken from the tool's own help. */
-function scan(session: ToolSession, help: string, { vulnerabilities, update }: What, signal: AbortSignal) {
+/** What is `misconfig` since version 0.50 was `config` before. */
+async function scanByEitherWord(
+  session: ToolSession,
+  version: string,
+  what: What,
+  signal: AbortSignal,
+): Promise<Ended> {
+  const [, major = '0', minor = '0'] = /^v?(\d+)\.(\d+)\./.exec(version) ?? [];
+  const words = Number(major) > 0 || Number(minor) >= 50 ? ['misconfig', 'config'] : ['config', 'misconfig'];
+  const first = await scan(session, words[0] ?? '', what, signal);
+  const refused = first.code !== 0 && /invalid argument|unknown .*scanner/i.test(`${first.stderr}${first.stdout}`);
+  return refused ? scan(session, words[1] ?? '', what, signal) : first;
+}
+
+function scan(
+  session: ToolSession,
+  misconfiguration: string,
+  { vulnerabilities, update }: What,
+  signal: AbortSignal,
+): Promise<Ended> {
   const { input, work } = session.places;
-  const misconfiguration = /\bmisconfig\b/.test(help) ? 'misconfig' : 'config';
   const scanners = [...(vulnerabilities ? ['vuln'] : []), 'secret', misconfiguration].join(',');
-  const checks = help.includes('--skip-check-update') ? '--skip-check-update' : '--skip-policy-update';
-  const quiet = ['--skip-version-check', '--disable-telemetry'].filter((flag) => help.includes(flag));
-  const still = update ? [] : ['--offline-scan', checks, '--skip-db-update', '--skip-java-db-update'];
-  return session.run(
-    [
-      'image',
-      ...common(session),
-      ...['--input', input, '--format', 'json', '--output', `${work}/${REPORT}`, '--list-all-pkgs', '--exit-code', '0'],
-      ...['--scanners', scanners, '--image-config-scanners', `${misconfiguration},secret`],
-      ...['--ignorefile', `${work}/ignore`, '--secret-config', `${work}/secret.yaml`, '--no-progress'],
-      ...still,
-      ...quiet,
-    ],
-    signal,
-  );
+  const args = [
+    'image',
+    ...common(session),
+    ...['--input', input, '--format', 'json', '--output', `${work}/${REPORT}`, '--list-all-pkgs', '--exit-code', '0'],
+    ...['--scanners', scanners, '--image-config-scanners', `${misconfiguration},secret`],
+    ...['--ignorefile', `${work}/ignore`, '--secret-config', `${work}/none-such.yaml`, '--no-progress'],
+    ...(update ? [] : ['--offline-scan', '--skip-db-update', '--skip-java-db-update']),
+  ];
+  // By the environment, where a version that does not know one of them passes over it.
+  const quiet = { TRIVY_SKIP_VERSION_CHECK: 'true', TRIVY_DISABLE_TELEMETRY: 'true' };
+  const checks = { TRIVY_SKIP_CHECK_UPDATE: 'true', TRIVY_SKIP_POLICY_UPDATE: 'true' };
+  return session.run(args, signal, { ...quiet, ...(update ? {} : checks) });
 }
 
 /** `trivy.yaml` is given, because Trivy would else read that of its directory. */
@@ -117,8 +137,13 @@ function common({ places }: ToolSession): readonly string[] {
   return ['--config', `${places.work}/trivy.yaml`, ...cache];
 }
 
-/** Its version, and when its vulnerability database was made (ISO 8601); empty when there is none. */
-async function aboutItself(session: ToolSession, signal: AbortSignal): Promise<{ version: string; database: string }> {
+interface About {
+  readonly version: string;
+  /** When its vulnerability database was made, ISO 8601; empty when there is none. */
+  readonly database: string;
+}
+
+async function aboutItself(session: ToolSession, signal: AbortSignal): Promise<About> {
   const { stdout } = await session.run(['version', '--format', 'json', ...common(session)], signal);
   try {
     const about = parseReport(stdout, TRIVY);
