@@ -160,6 +160,11 @@ describe.skipIf(!parts.docker || !parts.images || !parts.redis)('the bundles del
     expect(post.code, post.stdout).toBe(0);
   });
 
+  test('report has nobody to tell without a token, and says so', async () => {
+    const { stdout } = await passes('report', { app, event: 'finished', verdict: 'pass', version: '1' });
+    expect(stdout).toMatch(/^::warning::No `github-token` was given/m);
+  });
+
   test('every action ran', () => {
     expect([...ran].sort()).toEqual(actionNames());
   });

@@ -241,4 +241,12 @@ export const KINDS: Readonly<Record<string, Kind>> = {
   'min-free-disk': size,
   force: boolean,
   remove: boolean,
+  event: word('started', 'finished', 'monitored'),
+  verdict: word('pass', 'fail', 'inconclusive'),
+  'live-version': version,
+  'previous-version': version,
+  message: sentence,
+  'deployment-id': whole(['1', '123456789'], ['0', '-1']),
+  comment: boolean,
+  'github-token': strict({ malformed: ['a b', 'tökén'], accepts: ['ghs_abc123'] }),
 };
