@@ -245,14 +245,19 @@ describe.skipIf(!parts.docker || !parts.images)('traffic through the managed Ngi
 
   it('names the live app that breaks the configuration of all', async () => {
     await apply(world.proxy, configOf(world, ports, 1, all('v2'), { id: 'api@production', pathPrefix: '/api' }));
-    await world.sh(`echo 'nonsense;' >> ${world.root}/apps/api@production/http.conf`);
+    // Without the generation's own record its files cannot be written again as they were.
+    const home = `${world.root}/apps/api@production`;
+    await world.sh(`echo 'nonsense;' >> ${home}/http.conf; mv ${home}/config.json ${home}/config.away`);
     const fewer = { ...next(all('v1')), pools: next(all('v1')).pools.slice(0, 1) };
     await expect(world.proxy.stage(fewer)).rejects.toThrow(
       /because of the app api@production.*unknown directive "nonsense"/,
     );
     // What needs no reload does not suffer.
     expect((await apply(world.proxy, next(all('v2')))).how).toBe('instant');
-    await world.sh(`sed -i '/nonsense/d' ${world.root}/apps/api@production/http.conf`);
+    await world.sh(`mv ${home}/config.away ${home}/config.json`);
+    const staged = await world.proxy.stage(fewer);
+    expect(staged.drift).toEqual(['api@production: http.conf was changed by hand']);
+    await world.proxy.discard(staged);
     await world.proxy.forget('api@production');
   });
 
