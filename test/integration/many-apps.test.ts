@@ -97,6 +97,17 @@ for (const [title, open, present] of worlds)
       ]);
     });
 
+    it('gives a name that no app has to none of them, unless one is for any name', async () => {
+      const tls = await certificate(world, 'tls.test');
+      await serve('blog@production', 'blog', { serverName: ['blog.test'] });
+      await serve('shop@production', 'shop', { serverName: ['tls.test'], listen: [String(world.otherPort)], tls });
+      expect([await asked('other.test'), await asked('blog.test')]).toEqual(['404', 'blog']);
+      await expect(getHttp2(world.otherPort, 'other.test', '/')).rejects.toThrow(/alert|unrecognized/);
+      expect((await getHttp2(world.otherPort, 'tls.test', '/')).body).toBe('shop');
+      await serve('next@production', 'next', { serverName: ['_'] });
+      expect([await asked('other.test'), await asked('blog.test')]).toEqual(['next', 'blog']);
+    });
+
     it("refuses an app's broken input with Nginx's words, and switches the others", async () => {
       await serve('shop@production', 'shop', { serverName: ['shop.test'] });
       const tls = { certificate: '/nowhere/x.pem', key: '/nowhere/x.key' };

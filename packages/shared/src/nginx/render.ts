@@ -7,6 +7,7 @@ import { planDigest } from './plan-file.ts';
 import { staticTraffic } from './static-traffic.ts';
 import { fill, fillLocation } from './template.ts';
 import * as templates from './templates.ts';
+import * as answers from './templates-answers.ts';
 import { trafficScript } from './traffic-script.ts';
 
 /** What the shared part is rendered for. */
@@ -118,8 +119,8 @@ function appFiles(config: ProxyConfig, settings: Settings, standing: Standing): 
   const location = renderLocation(config, pool, traffic) + renderPage(config, settings);
   const redirect = renderRedirect(config);
   const files = new Map([['http.conf', http]]);
-  for (const { key, tls } of serversOf(config.route))
-    files.set(`locations/${key}.conf`, config.route.tls && !tls ? redirect : location);
+  for (const { key, name, tls } of serversOf(config.route))
+    files.set(`locations/${key}.conf`, name === null ? '' : config.route.tls && !tls ? redirect : location);
   if (config.route.maintenancePage !== undefined) files.set('maintenance.html', config.route.maintenancePage);
   return files;
 }
@@ -131,13 +132,13 @@ function pageOf(config: ProxyConfig): string | null {
 
 function renderPage(config: ProxyConfig, settings: Settings): string {
   const page = pageOf(config);
-  return page === null ? '' : fill(templates.PAGE, { page, id: config.id, root: settings.root });
+  return page === null ? '' : fill(answers.PAGE, { page, id: config.id, root: settings.root });
 }
 
 function renderRedirect({ id, route }: ProxyConfig): string {
   const port = route.listen[0]?.split(':').at(-1);
   const paths = locationMatches(route.pathPrefix).map((match) => ({ match }));
-  return fill(templates.REDIRECT, { id, paths, port: port === '443' ? '' : `:${port}` });
+  return fill(answers.REDIRECT, { id, paths, port: port === '443' ? '' : `:${port}` });
 }
 
 function renderLocation(config: ProxyConfig, pool: string, traffic: string): string {
@@ -177,7 +178,8 @@ function renderAdmin(config: ProxyConfig, settings: Settings, standing: Standing
 interface Server {
   readonly key: string;
   readonly listen: string;
-  readonly name: string;
+  /** Null for the names that nobody has. */
+  readonly name: string | null;
   readonly tls: Route['tls'];
 }
 
@@ -193,14 +195,27 @@ export function serversOf(route: Route): readonly Server[] {
         return { listen, name, key, tls };
       }),
     );
-  return [...on(route.listen, route.tls), ...on(route.redirect ?? [], null)];
+  return [
+    ...on(route.listen, route.tls),
+    ...on(route.redirect ?? [], null),
+    // An app for any name is one for those that nobody has.
+    ...(names.includes('_') ? [] : [...nobody(route.listen, route.tls), ...nobody(route.redirect ?? [], null)]),
+  ];
+}
+
+/** Nginx gives what it cannot place to the first server of an address: `+` comes before every address. */
+function nobody(listens: readonly string[], tls: Route['tls']): readonly Server[] {
+  return [...new Set(listens)].map((listen) => {
+    const readable = listen.replaceAll(/[^0-9.]/g, '_');
+    return { listen, name: null, tls, key: `+${readable}_${digest(listen).slice(0, 8)}_${tls ? 'tls' : 'plain'}` };
+  });
 }
 
 function renderServers(route: Route, settings: Settings): ReadonlyMap<string, string> {
   return new Map(
     serversOf(route).map(({ key, listen, name, tls }) => [
       key,
-      fill(templates.SERVER, {
+      fill(name === null ? answers.NOBODY : templates.SERVER, {
         listen,
         name,
         any: name === '_',

@@ -3,9 +3,8 @@
  * counts and booleans alone, never on a value.
  */
 
+import { NOTICE } from './templates-answers.ts';
 import { COPIES, COPY } from './templates-copies.ts';
-
-const NOTICE = '# Made by cd-actions; changes made by hand are lost.\n';
 
 export const MAIN = `${NOTICE}{{#module}}load_module {{module}};
 {{/module}}{{#user}}user {{user}};
@@ -192,31 +191,6 @@ export const LOCATION = `{{#paths}}
 location {{match}} {
 {{traffic}}
 {{proxy}}
-}
-{{/paths}}
-`;
-
-/** The maintenance page of the user's own. Of the generation that is live, so that it comes and goes with it. */
-export const PAGE = `location = {{page}} {
-    internal;
-    set $cd_app "{{id}}";
-    alias {{root}}/apps/{{id}}/maintenance.html;
-    types { }
-    default_type text/html;
-    charset utf-8;
-    etag off;
-    if_modified_since off;
-    max_ranges 0;
-    add_header Retry-After $cd_retry_after always;
-    add_header Cache-Control no-store always;
-}
-`;
-
-/** Plain HTTP of an app with a certificate. The method is kept. */
-export const REDIRECT = `{{#paths}}
-location {{match}} {
-    set $cd_app "{{id}}";
-    return 308 https://$host{{port}}$request_uri;
 }
 {{/paths}}
 `;
