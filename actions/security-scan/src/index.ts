@@ -53,14 +53,16 @@ async function compose(values: Inputs, toolkit: Toolkit): Promise<{ deps: Deps; 
     hasImage: engine.hasImage,
     read: files.read,
     onSbom: sbom.keep,
+    cachePrefix: 'cd-scan',
     temp: large.path,
     env: process.env,
     now: Date.now,
   };
   const policy = policyScanner(async (id, aborted) => openImage(await engine.docker(), id, aborted), Date.now);
+  const external = toolScanners(values, tools);
   const deps: Deps = {
     ...files,
-    scanners: [policy, ...toolScanners(values, tools)],
+    scanners: [policy, ...external.scanners],
     findImage: engine.findImage,
     exportImage: async (id, aborted) => exportImage(await engine.docker(), id, large.path, aborted),
     sbom: sbom.kept,
@@ -71,6 +73,7 @@ async function compose(values: Inputs, toolkit: Toolkit): Promise<{ deps: Deps; 
     now: Date.now,
   };
   const close = async (): Promise<void> => {
+    await external.settled();
     await large.remove();
     await registry?.close();
     engine.close();

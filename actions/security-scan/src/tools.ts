@@ -2,6 +2,7 @@ import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf, UserError } from '@cd-actions/shared/domain/errors';
 import type { DockerImages } from '@cd-actions/shared/gates/scan/image-source';
 import type { Scanner } from '@cd-actions/shared/gates/scan/scanner';
@@ -20,16 +21,43 @@ export interface ToolDeps {
   readonly read: (path: string) => Promise<string>;
   /** Takes the bill of materials that a scanner wrote. */
   readonly onSbom: (text: string) => Promise<void>;
+  /** What the names of the volumes begin with in which the databases of tools in containers are kept. */
+  readonly cachePrefix: string;
   /** A directory for large temporary files. */
   readonly temp: string;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly now: () => number;
 }
 
-/** The scanners that are programs of others. Each is looked for when it is to scan: what is absent is the result of that scan. */
-export function toolScanners(inputs: Inputs, deps: ToolDeps): readonly Scanner[] {
+/** How long a scan that was given up may take to clean up behind it. Milliseconds. */
+const CLEANING = 20_000;
+
+/**
+ * The scanners that are programs of others. Each is looked for when it is to scan: what is absent is the result of that scan.
+ * `settled` waits, within bounds, for scans that were given up to remove what they made.
+ */
+export function toolScanners(
+  inputs: Inputs,
+  deps: ToolDeps,
+): { readonly scanners: readonly Scanner[]; readonly settled: () => Promise<void> } {
   const { offline } = inputs;
-  return [
+  const begun: Promise<unknown>[] = [];
+  const lazily = (name: string, make: () => Promise<Scanner>): Scanner => ({
+    name,
+    version: '',
+    scan(target, signal) {
+      const work = make().then((scanner) => scanner.scan(target, signal));
+      begun.push(work);
+      return work;
+    },
+  });
+  const settled = async (): Promise<void> => {
+    const limit = new AbortController();
+    const late = delay(CLEANING, undefined, { signal: limit.signal }).catch(() => undefined);
+    await Promise.race([Promise.allSettled(begun), late]);
+    limit.abort();
+  };
+  const scanners = [
     lazily('trivy', async () => {
       const { trivyScanner } = await import('@cd-actions/shared/gates/scan/trivy/scanner');
       return trivyScanner(await locate('trivy', inputs, deps), { offline, now: deps.now, onSbom: deps.onSbom });
@@ -45,10 +73,7 @@ export function toolScanners(inputs: Inputs, deps: ToolDeps): readonly Scanner[]
       return zapScanner(await locate('zap', inputs, deps), { scan, openapi, timeout, reach });
     }),
   ];
-}
-
-function lazily(name: string, make: () => Promise<Scanner>): Scanner {
-  return { name, version: '', scan: async (target, signal) => (await make()).scan(target, signal) };
+  return { scanners, settled };
 }
 
 type ToolName = 'trivy' | 'grype' | 'zap';
@@ -71,7 +96,7 @@ function locate(tool: ToolName, inputs: Inputs, deps: ToolDeps): Promise<Tool> {
         docker: await deps.docker(),
         image,
         program: tool === 'zap' ? program : '',
-        cacheVolume: `cd-scan-${tool}`,
+        cacheVolume: `${deps.cachePrefix}-${tool}`,
         env: {},
         hostNetwork: tool === 'zap',
       }),

@@ -53,7 +53,7 @@ function match(each: Fields): Finding {
   const vulnerability = fields(each['vulnerability']);
   const artifact = fields(each['artifact']);
   const related = objects(each['relatedVulnerabilities'], 'relatedVulnerabilities');
-  const id = idOf(vulnerability['id'], 'a vulnerability id');
+  const [id, aliases] = namesOf(idOf(vulnerability['id'], 'a vulnerability id'), related);
   const severity = severityOf(vulnerability, related);
   const fix = fields(vulnerability['fix']);
   const fixed = fix['state'] === 'fixed' && Array.isArray(fix['versions']) ? line(fix['versions'][0], 120) : '';
@@ -61,7 +61,7 @@ function match(each: Fields): Finding {
   const description = text(vulnerability['description']) || text(related[0]?.['description']);
   return {
     id,
-    aliases: aliasesOf(id, related),
+    aliases,
     title: headline(description) || `A known vulnerability of ${name}`,
     detail: '',
     description,
@@ -77,12 +77,14 @@ function match(each: Fields): Finding {
 
 /**
  * An advisory of GitHub is another name of its CVE. An advisory of a distribution that is about several CVEs is the name of none of
- * them: to take it for one would make different faults into one finding.
+ * them: to take it for one would make different faults into one finding. The CVE is the name that others know it by.
  */
-function aliasesOf(id: string, related: readonly Fields[]): readonly string[] {
+function namesOf(id: string, related: readonly Fields[]): readonly [string, readonly string[]] {
   const names = related.map((each) => line(each['id'], 200)).filter((name) => name !== '' && name !== id);
   const unique = [...new Set(names)];
-  return unique.length === 1 ? unique : [];
+  const [other] = unique;
+  if (other === undefined || unique.length > 1) return [id, []];
+  return other.startsWith('CVE-') && !id.startsWith('CVE-') ? [other, [id]] : [id, [other]];
 }
 
 /** As Trivy names it, so that both are seen to mean the same package: Maven's with their group. */
