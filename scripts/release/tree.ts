@@ -91,7 +91,7 @@ function write(options: ReleaseOptions, file: string): void {
 /** The repository by its real name; in a reusable workflow the suite's own actions at exactly this version, or a run could mix two releases. */
 function named({ repository, version }: ReleaseOptions, text: string, file: string): string {
   const exact = file.startsWith('.github/')
-    ? text.replaceAll(/org\/cd-actions\/([a-z-]+)@v1$/gm, `org/cd-actions/$1@v${version}`)
+    ? text.replaceAll(/^( +(?:- )?uses: org\/cd-actions\/\S+)@v1$/gm, `$1@v${version}`)
     : text;
   return exact.replaceAll(PLACEHOLDER, repository);
 }

@@ -110,13 +110,18 @@ function read(output: string): Omit<WorkflowRun, 'code'> {
   const log: string[] = [];
   for (const text of output.split('\n')) {
     const line = parsed(text);
-    // The workflow's name comes first.
-    const job = (line.job ?? '').split('/').slice(1).join('/').trim();
+    const job = jobName(line.job ?? '');
     if (line.jobResult) jobs[job] = line.jobResult;
     if (line.stage === 'Main' && line.stepResult) steps[`${job}: ${line.step}`] = line.stepResult;
     log.push(`${job}: ${(line.msg ?? '').trimEnd()}`);
   }
   return { jobs, steps, log: log.join('\n') };
+}
+
+/** act says `workflow/job`, and `caller/workflow/job` of a called one. */
+function jobName(said: string): string {
+  const names = said.split('/').map((name) => name.trim());
+  return names.filter((_, at) => at !== names.length - 2).join('/');
 }
 
 function parsed(text: string): Line {
