@@ -220,7 +220,7 @@ describe.skipIf(!parts.docker || !parts.images || !parts.redis)('two runs at onc
       await wait(LEASE_TTL);
       const lines: string[] = [];
       const next = await world.context({ leaseTtl: LEASE_TTL, lockWait: 5000, log: memoryLog(lines) });
-      await switchTraffic(next, aSwitch(world.at, theirs));
+      await switchTraffic(next, aSwitch(world.at, theirs, { drainTimeout: 300 }));
       const before = await next.registry.read(next.id);
       const generation = (await next.fleet.proxies[0]?.state(next.id))?.generation;
       paused.signal('SIGCONT');
