@@ -52,14 +52,15 @@ function comparisonOf({ decision }: Scanned['scan']): Markdown | string {
 const outcomes = { failed: 'failed', skipped: 'not run' } as const;
 
 function findingsTable(findings: readonly Finding[]): Markdown {
-  const rows = findings.map(({ id, severity, title, detail, where, remedy, fixedVersion }) => [
+  const rows = findings.map(({ id, severity, title, detail, where, remedy, fixedVersion, engines }) => [
     severity,
     code(id),
     detail === '' ? title : `${title}: ${detail}`,
     describeWhere(where),
     fixedVersion ? `Update to ${fixedVersion}.` : remedy,
+    engines.join(', '),
   ]);
-  return table(['Severity', 'Id', 'What', 'Where', 'Remedy'], rows, MOST_ROWS);
+  return table(['Severity', 'Id', 'What', 'Where', 'Remedy', 'Found by'], rows, MOST_ROWS);
 }
 
 function expiredTable({ decision }: Scanned['scan']): Markdown {
