@@ -97,6 +97,7 @@ async function enginesOf(values: DeploymentValues, connections: readonly Connect
 export async function proxiesOf(
   values: DeploymentValues,
   connections: readonly Connection[],
+  options: { readonly insistOnPorts: boolean } = { insistOnPorts: false },
 ): Promise<readonly Proxy[]> {
   if (values.nginx === 'host') {
     const { localProxy } = await import('../nginx/local-host.ts');
@@ -123,6 +124,7 @@ export async function proxiesOf(
       ensureNetwork: () => ensureNetwork(docker, host, NETWORK),
       configDir: values['nginx-config-dir'],
       ports: values['nginx-ports'],
+      ...options,
       clock: systemClock,
     }),
   );

@@ -24,7 +24,7 @@ export async function withHosts<T>(
   const closing: (() => unknown)[] = [];
   try {
     const connections = await connectHosts(values, closing);
-    const proxies = await proxiesOf(values, connections);
+    const proxies = await proxiesOf(values, connections, { insistOnPorts: true });
     closing.push(...proxies.map((proxy) => () => proxy.close()));
     let redisUrl = values['redis-url'];
     return await work({

@@ -13,6 +13,8 @@ export interface ManagedContainer {
   readonly ensureNetwork: () => Promise<void>;
   readonly root: string;
   readonly ports: readonly number[];
+  /** A container that is there already has to publish the ports; without it only a `listen` on one that is not published is refused. */
+  readonly insistOnPorts?: boolean;
 }
 
 /** Creates and starts the container if it is absent, starts it if it is stopped. Its ports and network are checked, never changed. */
@@ -70,7 +72,7 @@ function checkFound(managed: ManagedContainer, found: ContainerInfo): void {
       `The container ${managed.container} was not made by cd-actions.`,
       'Name another one in `nginx-container`.',
     );
-  const missing = managed.ports.filter((port) => !published(found).has(port));
+  const missing = managed.insistOnPorts ? managed.ports.filter((port) => !published(found).has(port)) : [];
   if (missing.length > 0)
     throw new UserError(`The Nginx container ${managed.container} does not publish port ${missing.join(', ')}.`, anew);
   if (!found.Mounts.some((mount) => mount.Destination === managed.root))

@@ -31,6 +31,8 @@ export function containerProxy(options: {
   readonly ensureNetwork: () => Promise<void>;
   readonly configDir?: string;
   readonly ports: readonly number[];
+  /** A container that is there already has to publish the ports. */
+  readonly insistOnPorts?: boolean;
   readonly clock: Clock;
 }): ProxyPort {
   const root = options.configDir ?? '/etc/nginx/cd-actions';
