@@ -45,6 +45,9 @@ describe.each(actions)('$name', ({ name, metadata, readme, inputs, outputs }) =>
     // The Marketplace refuses a longer description.
     expect(metadata.description.length).toBeLessThanOrEqual(125);
     for (const text of [metadata.name, metadata.description, metadata.author]) expect(text.trim()).not.toBe('');
+    // The runner refuses an action whose descriptions hold an expression.
+    const described = [...Object.values(metadata.inputs), ...Object.values(metadata.outputs ?? {})];
+    expect(described.filter(({ description }) => description.includes('${{'))).toEqual([]);
   });
 
   it('describes every input and output, gives defaults as strings, and names them in kebab-case', () => {
