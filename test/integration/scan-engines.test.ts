@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ToolBox } from '../fixtures/scan/bin.ts';
 import { LIBRARY_ADVISORY, PLANTED, plantGrypeDatabase, plantTrivyDatabase } from '../fixtures/scan/databases.ts';
 import { TestImages } from '../fixtures/scan/images.ts';
-import { DOCKERFILE, FILES, KEY, MENDED, TOKEN } from '../fixtures/scan/planted.ts';
+import { DOCKERFILE, FILES, KEY, MENDED, NEWER, TOKEN } from '../fixtures/scan/planted.ts';
 import { scan } from '../fixtures/scan/run.ts';
 import { parts } from '../support/parts.ts';
 
@@ -16,6 +16,7 @@ describe.skipIf(!docker || !scanners.trivy || !scanners.grype)('real Trivy and G
   let images: TestImages;
   let planted: string;
   let mended: string;
+  let newer: string;
   const databases = { TRIVY_CACHE_DIR: box.path('trivy'), GRYPE_DB_CACHE_DIR: box.path('grype') };
   /** What a job may have set for its own use of the tools, and would hide findings from this gate. */
   const hiding = {
@@ -35,6 +36,7 @@ describe.skipIf(!docker || !scanners.trivy || !scanners.grype)('real Trivy and G
     images = await TestImages.on(docker?.socket ?? '');
     planted = await images.build(DOCKERFILE, FILES);
     mended = await images.build(DOCKERFILE, MENDED);
+    newer = await images.build(DOCKERFILE, NEWER);
   });
   afterAll(async () => {
     await images?.close();
@@ -89,6 +91,15 @@ describe.skipIf(!docker || !scanners.trivy || !scanners.grype)('real Trivy and G
     expect(result.runs[0]?.facts['database']).toMatch(/^\d{4}-/);
     expect(result.decision).toMatchObject({ verdict: 'pass', findings: [] });
   });
+
+  it('say that a release of which they have no advisories was not checked: nothing found there is no pass', async () => {
+    const given = { scanners: 'trivy,grype', offline: 'true', 'fail-on': 'none' };
+    const { scan: result, message } = await scan(images, newer, given, world);
+    expect(result.decision.verdict).toBe('inconclusive');
+    expect(message).toContain('trivy did a part of its work only: vulnerabilities of the packages of debian');
+    expect(message).toContain('grype did a part of its work only: vulnerabilities of the packages of debian@99');
+    expect(result.decision.findings.map(({ id }) => id)).not.toContain('OS-END-OF-LIFE');
+  }, 180_000);
 
   describe('without a database', () => {
     const bare = { env: box.env({ TRIVY_CACHE_DIR: box.path('no-trivy'), GRYPE_DB_CACHE_DIR: box.path('no-grype') }) };

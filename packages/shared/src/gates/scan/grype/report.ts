@@ -1,4 +1,5 @@
 /** Grype's JSON report (github.com/anchore/grype, "Output formats"). */
+import { endOfLife } from '../end-of-life.ts';
 import { type Finding, type Severity, scoreWithin } from '../finding.ts';
 import {
   addresses,
@@ -18,6 +19,8 @@ export interface GrypeReport {
   readonly version: string;
   /** When its database was made, ISO 8601; empty when it does not say. */
   readonly database: string;
+  /** The distribution as Grype's own options name it, such as `debian@12`; empty when none was recognised. */
+  readonly distribution: string;
   readonly findings: readonly Finding[];
   readonly facts: Readonly<Record<string, string>>;
   readonly notChecked: readonly string[];
@@ -38,12 +41,17 @@ export function readGrypeReport(report: Fields): GrypeReport {
     throw new MalformedReport('the report of grype has no list of matches');
   const distro = fields(report['distro']);
   const system = [line(distro['name'], 60), line(distro['version'], 60)].filter(Boolean).join(' ');
+  const alerts = objects(report['alertsByPackage'], 'alertsByPackage').flatMap((each) =>
+    objects(each['alerts'], 'alerts'),
+  );
+  const ended = alerts.some((each) => each['type'] === 'distro-eol');
   const ignored = objects(report['ignoredMatches'], 'ignoredMatches').length;
   const made = line(fields(fields(descriptor['db'])['status'])['built'] ?? fields(descriptor['db'])['built'], 60);
   return {
     version: line(descriptor['version'], 60),
     database: Number.isNaN(Date.parse(made)) ? '' : made,
-    findings: objects(report['matches'], 'matches').map(match),
+    distribution: system.replace(' ', '@'),
+    findings: [...objects(report['matches'], 'matches').map(match), ...(ended ? [endOfLife(system, GRYPE)] : [])],
     facts: { system: system || 'none recognised', ...(ignored === 0 ? {} : { ignoredMatches: String(ignored) }) },
     notChecked: system === '' ? ['packages of the system: no distribution was recognised'] : [],
   };

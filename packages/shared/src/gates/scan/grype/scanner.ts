@@ -54,14 +54,17 @@ async function work(session: ToolSession, tool: Tool, options: GrypeOptions, sig
   // Without `--fail-on` it ends with 0 whatever it finds.
   if (ended.code !== 0) throw new Error(`grype failed; ${lastWords(ended)}.`);
   const report = readGrypeReport(parseReport(await session.read(REPORT), GRYPE));
+  const unknown = (await knowsRelease(session, report.distribution, common, env, signal))
+    ? []
+    : [`vulnerabilities of the packages of ${report.distribution}: Grype's database does not know this release`];
   const sbom = options.onSbom ? await session.read(SBOM) : null;
   if (options.onSbom && sbom) await options.onSbom(sbom);
   return {
     version: report.version,
     findings: report.findings,
     facts: { ...report.facts, ran: tool.origin, database: report.database },
-    notChecked: report.notChecked,
-    incomplete: [],
+    notChecked: [...report.notChecked, ...unknown],
+    incomplete: unknown,
   };
 }
 
@@ -80,4 +83,20 @@ async function databaseFault(
     if (error instanceof MalformedReport) return lastWords(ended);
     throw error;
   }
+}
+
+/** Grype is silent about a release that its database does not have: it finds nothing there, as in a sound one. */
+async function knowsRelease(
+  session: ToolSession,
+  distribution: string,
+  common: readonly string[],
+  env: Readonly<Record<string, string>>,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (distribution === '') return true; // the report says so already
+  // Without a release, as in Debian before it is one, there is nothing to look up.
+  if (/^(?:debian|ubuntu)$/.test(distribution)) return false;
+  const args = ['db', 'search', '--pkg', 'none-such', '--distro', distribution, '--limit', '1', '--output', 'json'];
+  const { code, stderr } = await session.run([...args, ...common], signal, { ...env, GRYPE_DB_AUTO_UPDATE: 'false' });
+  return code === 0 || !/OS not present/i.test(stderr);
 }

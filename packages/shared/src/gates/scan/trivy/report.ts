@@ -1,4 +1,5 @@
 /** Trivy's JSON report, schema version 2 (https://trivy.dev, "Reporting"): whatever is empty is left out. */
+import { endOfLife } from '../end-of-life.ts';
 import { type Finding, type Severity, scoreWithin } from '../finding.ts';
 import {
   addresses,
@@ -18,6 +19,8 @@ export interface TrivyReport {
   readonly findings: readonly Finding[];
   readonly facts: Readonly<Record<string, string>>;
   readonly notChecked: readonly string[];
+  /** What was to be looked for and could not: the packages of a release that Trivy has no advisories of. */
+  readonly incomplete: readonly string[];
 }
 
 const SEVERITY: Readonly<Record<string, Severity>> = {
@@ -27,8 +30,11 @@ const SEVERITY: Readonly<Record<string, Severity>> = {
   LOW: 'low',
 };
 
-/** @throws MalformedReport when it is not a report of an image, or a part is not what it must be. */
-export function readTrivyReport(report: Fields): TrivyReport {
+/**
+ * @param said what Trivy printed: that it does not know a release stands only there. The report calls it one whose support has ended.
+ * @throws MalformedReport when it is not a report of an image, or a part is not what it must be.
+ */
+export function readTrivyReport(report: Fields, said: string): TrivyReport {
   if (report['SchemaVersion'] !== 2) throw new MalformedReport('the report of trivy has another schema version than 2');
   if (report['ArtifactType'] !== 'container_image') throw new MalformedReport('the report of trivy is not of an image');
   const metadata = fields(report['Metadata']);
@@ -50,10 +56,14 @@ export function readTrivyReport(report: Fields): TrivyReport {
     0,
   );
   const system = [line(os['Family'], 60), line(os['Name'], 60)].filter(Boolean).join(' ');
+  const unknown = /not on the EOL list|unsupported os/i.test(said);
+  const incomplete = unknown ? [`vulnerabilities of the packages of ${system}: Trivy does not know this release`] : [];
   return {
-    findings: os['EOSL'] === true ? [...findings, endOfLife(system)] : findings,
+    findings: os['EOSL'] === true && !unknown ? [...findings, endOfLife(system, TRIVY)] : findings,
     facts: { packages: String(packages), system: system || 'none recognised' },
+    incomplete,
     notChecked: [
+      ...incomplete,
       ...(system === '' ? ['packages of the system: no distribution was recognised'] : []),
       ...(modified === 0 ? [] : [`${modified} findings that the image's own statements (VEX) set aside`]),
     ],
@@ -150,24 +160,6 @@ function misconfiguration(each: Fields, { result, layers }: Context): Finding {
       : { kind: 'file', path: imagePath(result['Target']), layer, line: start > 0 ? start : null, goneIn: null },
     fixedVersion: '',
     references: addresses([each['PrimaryURL'], ...listed(each['References'])]),
-    engines: [TRIVY],
-  };
-}
-
-function endOfLife(system: string): Finding {
-  return {
-    id: 'OS-END-OF-LIFE',
-    aliases: [],
-    title: 'The distribution of the image gets no security updates any more',
-    detail: system,
-    description:
-      'New vulnerabilities of its packages are neither fixed nor, often, listed: that few are found says nothing.',
-    remedy: 'Build on a supported release of the base image.',
-    severity: 'high',
-    score: scoreWithin('high'),
-    where: { kind: 'config', key: 'Distribution' },
-    fixedVersion: '',
-    references: [],
     engines: [TRIVY],
   };
 }

@@ -46,7 +46,7 @@ async function work(session: ToolSession, tool: Tool, options: TrivyOptions, sig
   const before = await aboutItself(session, signal);
   const { ended, why } = await scanAsFarAsPossible(session, before, options.offline, signal);
   if (ended.code !== 0) throw new Error(`trivy failed; ${lastWords(ended)}.`);
-  const report = readTrivyReport(parseReport(await session.read(REPORT), TRIVY));
+  const report = readTrivyReport(parseReport(await session.read(REPORT), TRIVY), ended.stderr);
   const { version, database } = options.offline ? before : await aboutItself(session, signal);
   const stale = why === '' && options.now() - Date.parse(database) > STALE;
   const sbom = options.onSbom ? await makeSbom(session, options.onSbom, signal) : '';
@@ -62,6 +62,7 @@ async function work(session: ToolSession, tool: Tool, options: TrivyOptions, sig
       ...(stale ? [`vulnerabilities published after ${day}, the date of the database`] : []),
     ],
     incomplete: [
+      ...report.incomplete,
       ...(why === '' ? [] : [why]),
       ...(stale ? [`vulnerabilities published after ${day}: its database is older than 7 days`] : []),
     ],
