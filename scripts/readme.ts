@@ -1,5 +1,6 @@
 /**
- * Writes the tables of inputs and outputs into every action's README, between its markers, from its `action.yml`.
+ * Writes the tables of inputs and outputs into every action's README, between its markers, from its `action.yml`; and those of the
+ * reusable workflows into docs/workflows.md.
  * `--check` writes nothing and fails when a table is not what it would write.
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -12,6 +13,9 @@ export interface ActionMetadata {
   readonly inputs?: Readonly<Record<string, { description?: string; required?: boolean; default?: unknown }>> | null;
   readonly outputs?: Readonly<Record<string, { description?: string }>> | null;
 }
+
+/** Where the reusable workflows are described. */
+export const WORKFLOWS_PAGE = 'docs/workflows.md';
 
 const root = resolve(fileURLToPath(new URL('..', import.meta.url)));
 
@@ -42,6 +46,21 @@ export function withTables(readme: string, metadata: ActionMetadata): string {
   return between(between(readme, 'inputs', inputsTable(metadata)), 'outputs', outputsTable(metadata));
 }
 
+/** Inputs, secrets and outputs of reusable workflows into a page, each workflow between markers of its name. */
+export function withWorkflows(page: string, read: (workflow: string) => string): string {
+  const names = [...page.matchAll(/^<!-- ([a-z]+\.yml) -->$/gm)].map(([, name = '']) => name);
+  return names.reduce((text, name) => between(text, name, workflowTables(parse(read(name)).on.workflow_call)), page);
+}
+
+function workflowTables(called: ActionMetadata & { readonly secrets?: ActionMetadata['inputs'] }): string {
+  const secrets = Object.entries(called.secrets ?? {}).map(
+    ([name, secret]) => `| \`${name}\` | ${cell(secret.description ?? '')} |`,
+  );
+  const tables = [inputsTable(called), outputsTable(called)];
+  if (secrets.length > 0) tables.splice(1, 0, ['| Secret | Meaning |', '|---|---|', ...secrets].join('\n'));
+  return `\n${tables.join('\n\n')}\n`;
+}
+
 function between(readme: string, marker: string, table: string): string {
   const open = `<!-- ${marker} -->`;
   const close = `<!-- /${marker} -->`;
@@ -68,19 +87,29 @@ function defaultCell(value: unknown): string {
     .join('<br>');
 }
 
-/** @returns what is wrong, one line an action; empty when every table is right. */
+const read = (file: string): string => readFileSync(join(root, file), 'utf8');
+
+/** Every page with generated tables, and how it is brought up to date. */
+function pages(): readonly (readonly [string, (text: string) => string])[] {
+  const actions = actionNames().map((name): [string, (text: string) => string] => [
+    `actions/${name}/README.md`,
+    (text) => withTables(text, parse(read(`actions/${name}/action.yml`))),
+  ]);
+  return [...actions, [WORKFLOWS_PAGE, (text) => withWorkflows(text, (name) => read(`.github/workflows/${name}`))]];
+}
+
+/** @returns what is wrong, one line a page; empty when every table is right. */
 function update(check: boolean): readonly string[] {
-  return actionNames().flatMap((name) => {
-    const path = join(root, 'actions', name, 'README.md');
+  return pages().flatMap(([path, updated]) => {
     try {
-      const before = readFileSync(path, 'utf8');
-      const after = withTables(before, parse(readFileSync(join(root, 'actions', name, 'action.yml'), 'utf8')));
+      const before = read(path);
+      const after = updated(before);
       if (after === before) return [];
-      if (check) return [`actions/${name}/README.md: its tables are not those of action.yml. Run: npm run readme`];
-      writeFileSync(path, after);
+      if (check) return [`${path}: its tables are not those of its source. Run: npm run readme`];
+      writeFileSync(join(root, path), after);
       return [];
     } catch (error) {
-      return [`actions/${name}/README.md: ${error instanceof Error ? error.message : error}`];
+      return [`${path}: ${error instanceof Error ? error.message : error}`];
     }
   });
 }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { WORKFLOWS_PAGE, withWorkflows } from '../../scripts/readme.ts';
 import { calledBy, read, refusedByParser, textOf, WORKFLOWS, wrongWithCall } from './workflows.ts';
 
 describe.each(WORKFLOWS)('%s', (path) => {
@@ -27,4 +28,11 @@ describe.each(WORKFLOWS)('%s', (path) => {
 test("GitHub's own parser refuses what GitHub would refuse", async () => {
   const [first] = await refusedByParser('bad.yml', 'on: push\njobs:\n  a:\n    steps:\n      - run: echo\n');
   expect(first).toContain('runs-on');
+});
+
+test('docs/workflows.md has the tables of the reusable workflows (npm run readme), every one of them', () => {
+  const page = textOf(WORKFLOWS_PAGE);
+  const reusable = WORKFLOWS.filter((path) => read(path).on.workflow_call).map((path) => path.split('/').at(-1));
+  expect(page).toBe(withWorkflows(page, (name) => textOf(`.github/workflows/${name}`)));
+  expect([...page.matchAll(/^<!-- ([a-z]+\.yml) -->$/gm)].map(([, name]) => name).sort()).toEqual(reusable);
 });
