@@ -1,9 +1,12 @@
 import { operate } from '@cd-actions/shared/delivery/operation';
 import type { Context } from '@cd-actions/shared/delivery/ports';
 import { register } from '@cd-actions/shared/delivery/register';
+import { removeApp } from '@cd-actions/shared/delivery/remove';
 import { rollback } from '@cd-actions/shared/delivery/rollback';
-import { switchTraffic } from '@cd-actions/shared/delivery/switch';
+import { type SwitchRequest, switchTraffic } from '@cd-actions/shared/delivery/switch';
+import type { Deployment } from '@cd-actions/shared/domain/deployment';
 import { UnavailableError } from '@cd-actions/shared/domain/errors';
+import { shift, type Traffic } from '@cd-actions/shared/domain/traffic';
 import { describe, expect, it } from 'vitest';
 import { realClock } from '../../support/clock.ts';
 import {
@@ -25,8 +28,24 @@ const stories: Readonly<Record<string, (ctx: Context) => Promise<unknown>>> = {
     switchTraffic(ctx, aFakeSwitch('v2', { keepPrevious: 'none' })),
   'a switch that prunes': (ctx) => switchTraffic(ctx, aFakeSwitch('v4')),
   'a rollback': (ctx) => rollback(ctx, { toVersion: 'v2', reason: '', drainTimeout: 20, force: false }),
+  'an abort': (ctx) => switchTraffic(ctx, { ...aFakeSwitch('v4'), wanted: anAbort }),
+  maintenance: (ctx) => switchTraffic(ctx, { ...aFakeSwitch(''), wanted: aClosure }),
+  'a removal': (ctx) => removeApp(ctx, { reason: '', drainTimeout: 20 }),
   'a registration over a candidate': (ctx) => register(ctx, aFakeRegistration('v3')),
   'a registration': (ctx) => register(ctx, aFakeRegistration('v3')),
+};
+
+const live = ({ traffic }: Deployment): Traffic => {
+  if (!traffic) throw new Error('nothing is live');
+  return traffic;
+};
+const anAbort: SwitchRequest['wanted'] = (deployment) => {
+  const { route, plan } = live(deployment);
+  return { route, plan: { ...plan, targets: [{ version: 'v1', weight: 100 }] }, abandoned: ['v4'] };
+};
+const aClosure: SwitchRequest['wanted'] = (deployment) => {
+  const { route, plan } = live(deployment);
+  return { route, plan: { ...plan, maintenance: { retryAfter: 60 } } };
 };
 
 async function begin(story: string): Promise<FakeWorld> {
@@ -37,6 +56,14 @@ async function begin(story: string): Promise<FakeWorld> {
     await register(world.context(), aFakeRegistration('overtaken'));
     await realClock.sleep(2);
     await register(world.context(), aFakeRegistration('v4'));
+  }
+  if (story === 'an abort') {
+    await register(world.context(), aFakeRegistration('v4'));
+    const canary: SwitchRequest['wanted'] = (deployment) => {
+      const { route, plan } = live(deployment);
+      return { route, plan: { ...plan, targets: shift(plan, 'v4', 10) } };
+    };
+    await switchTraffic(world.context(), { ...aFakeSwitch('v4'), wanted: canary });
   }
   if (story === 'a registration over a candidate') await register(world.context(), aFakeRegistration('v3', 2));
   return world;

@@ -19,7 +19,7 @@ export interface Deployment {
  * have to drain and stop.
  */
 export interface Journal {
-  readonly operation: 'register' | 'switch' | 'rollback' | 'prune' | 'reconcile';
+  readonly operation: 'register' | 'switch' | 'rollback' | 'prune' | 'reconcile' | 'remove';
   readonly phase: 'intent' | 'activating' | 'draining';
   readonly version: string;
   /** The traffic before the operation; null when there was none. */

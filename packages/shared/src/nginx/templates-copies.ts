@@ -29,6 +29,8 @@ server {
     }
     location = /.cd-actions/send {
         internal;
+        # A candidate that is away would fill the log, one line for each copy.
+        error_log /dev/null emerg;
         proxy_pass http://$http_x_cd_pool$request_uri;
         proxy_http_version 1.1;
         proxy_ignore_client_abort on;
