@@ -5,7 +5,7 @@ import type { WorkflowRun } from './support/act.ts';
 import { underLoad } from './support/users.ts';
 import { type Repository, Workplace, withoutWorkflows } from './support/workplace.ts';
 
-const STAGES = ['Build', 'Security', 'Candidate', 'Performance', 'Go live', 'Report'];
+const STAGES = ['Build', 'Security', 'Candidate', 'Performance', 'Announce', 'Go live', 'Report'];
 /** Of a stage that only looks, and looks long. */
 const SHORT_LOAD = { "port: '8080'\n": "port: '8080'\n      duration: 2s\n" };
 /** For examples that take the default steps. */
@@ -43,7 +43,7 @@ describe.skipIf(withoutWorkflows() !== '')('a user who calls the reusable workfl
     const run = await shop.run(workflow);
     expect(stagesOf(run, 'Staging'), run.log).toEqual(all(STAGES, 'success'));
     const promoted = stagesOf(run, 'Promote');
-    expect(promoted, run.log).toEqual(all(['Candidate', 'Approval', 'Go live', 'Report'], 'success'));
+    expect(promoted, run.log).toEqual(all(['Candidate', 'Approval', 'Announce', 'Go live', 'Report'], 'success'));
     expect([await place.live('/', 8081), await place.live()]).toEqual([live, live]);
     const images = place.docker('ps', '--filter', 'label=cd-actions.deployment', '--format', '{{.Image}}').split('\n');
     expect(new Set(images).size, 'production runs another image than staging').toBe(1);
@@ -100,7 +100,7 @@ describe.skipIf(withoutWorkflows() !== '')('a user who calls the reusable workfl
       expect(await place.live()).toBe(live);
     });
 
-    test("a fork's pull request runs nothing on the user's machine", async () => {
+    test("a fork's pull request runs none of its code on the user's machine", async () => {
       const workflow = shop.example('canary', { ...brief, 'push:\n    branches: [main]': 'pull_request:' });
       const payload = { pull_request: { head: { repo: { fork: true } }, base: { ref: 'main' } } };
       const run = await shop.run(workflow, { event: 'pull_request', payload });

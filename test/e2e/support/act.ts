@@ -32,6 +32,8 @@ export interface ActOptions {
   readonly variables?: Readonly<Record<string, string>>;
   /** Where act keeps its files; one per run at a time. */
   readonly cache: string;
+  /** Cancels the run when a line of the log contains this. */
+  readonly cancelAt?: string;
   /** Default 150. */
   readonly seconds?: number;
 }
@@ -70,7 +72,8 @@ export async function act(options: ActOptions): Promise<WorkflowRun> {
     // The runtime of the actions, which act takes from the path.
     PATH: `${dirname(process.execPath)}:${process.env['PATH']}`,
   };
-  const { code, output } = await finished(program, all, options.repository, env, (options.seconds ?? 150) * 1000);
+  const limits = { milliseconds: (options.seconds ?? 150) * 1000, cancelAt: options.cancelAt };
+  const { code, output } = await finished(program, all, options.repository, env, limits);
   return { code, ...read(output) };
 }
 
@@ -79,14 +82,20 @@ function finished(
   args: readonly string[],
   cwd: string,
   env: NodeJS.ProcessEnv,
-  limit: number,
+  limits: { readonly milliseconds: number; readonly cancelAt: string | undefined },
 ): Promise<{ readonly code: number | null; readonly output: string }> {
   return new Promise((done, fail) => {
     const child = spawn(program, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
-    const timer = setTimeout(() => child.kill('SIGKILL'), limit);
+    const timer = setTimeout(() => child.kill('SIGKILL'), limits.milliseconds);
     let output = '';
-    for (const stream of [child.stdout, child.stderr])
-      stream.setEncoding('utf8').on('data', (data) => (output += data));
+    let cancelled = false;
+    const said = (data: string): void => {
+      output += data;
+      if (cancelled || limits.cancelAt === undefined || !output.includes(limits.cancelAt)) return;
+      cancelled = true;
+      child.kill('SIGINT');
+    };
+    for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', said);
     child.on('error', fail);
     child.on('close', (code) => {
       clearTimeout(timer);
