@@ -8,7 +8,7 @@ import { planFile } from '@cd-actions/shared/nginx/plan-file';
 import { render, type Settings } from '@cd-actions/shared/nginx/render';
 import { aHolder, anEvent, aRelease, aTraffic } from '../support/records.ts';
 import { containerDeployment, type Ours } from './ours.ts';
-import { shell } from './shell.ts';
+import { goFirst, shell } from './shell.ts';
 
 export interface Cost {
   readonly apps: number;
@@ -24,7 +24,7 @@ export interface Cost {
 const ROOT = '/etc/nginx/cd-actions';
 
 /** Switches take turns between the deployments, so that all see the same machine. */
-export async function cost(sizes: readonly number[], rounds: number): Promise<readonly Cost[]> {
+export async function cost(sizes: readonly number[], rounds: number, reloads = 4): Promise<readonly Cost[]> {
   const deployments: Ours[] = [];
   try {
     for (const size of sizes) {
@@ -32,6 +32,7 @@ export async function cost(sizes: readonly number[], rounds: number): Promise<re
       deployments.push(ours);
       await addApps(ours, size - 1);
     }
+    await goFirst(deployments.map((ours) => ours.world.at.nginx));
     const costs = sizes.map((apps) => ({ apps, switches: [] as number[], reloads: [] as number[] }));
     const flip = async (ours: Ours, round: number, activation: 'auto' | 'reload'): Promise<number> => {
       const begun = performance.now();
@@ -40,8 +41,8 @@ export async function cost(sizes: readonly number[], rounds: number): Promise<re
     };
     for (const [index, ours] of deployments.entries()) {
       for (const round of [0, 1]) await flip(ours, round, 'auto');
-      for (const round of [0, 1, 2, 3]) costs[index]?.reloads.push(await flip(ours, round, 'reload'));
-      await new Promise((resolve) => setTimeout(resolve, 6000 / deployments.length));
+      for (let round = 0; round < reloads; round += 1) costs[index]?.reloads.push(await flip(ours, round, 'reload'));
+      if (reloads > 0) await new Promise((resolve) => setTimeout(resolve, 6000 / deployments.length));
     }
     for (const ours of deployments) await ours.world.redis.command('CONFIG', 'RESETSTAT');
     for (let round = 0; round < rounds; round += 1)
@@ -117,7 +118,7 @@ function writeApp(directory: string, config: ProxyConfig, settings: Settings): v
   writeFileSync(join(directory, 'plans', `${id}.json`), JSON.stringify(planFile(id, 1, config.plan)));
   for (const [key, text] of servers) {
     writeFileSync(join(directory, 'servers', `${key}.conf`), text);
-    mkdirSync(join(directory, 'members', key));
+    mkdirSync(join(directory, 'members', key), { recursive: true });
     symlinkSync(`../../apps/${id}`, join(directory, 'members', key, id));
   }
   symlinkSync(`../generations/${id}/${token}`, join(directory, 'apps', id));

@@ -139,7 +139,8 @@ export class BackgroundLoad {
       if (version !== move.to) move.lastOld = Math.max(move.lastOld, sent - move.begun);
       else if (!(move.firstNew <= sent - move.begun)) move.firstNew = sent - move.begun;
     }
-    const spans = this.#spans.slice(-4).filter((span) => sent >= span.from && sent < span.to);
+    // What was under way when the next move began may be answered by either.
+    const spans = this.#spans.slice(-8).filter((span) => sent >= span.from && sample.done < span.to);
     if (spans.length === 0) return;
     this.#checked += 1;
     const wrong = spans.find((span) => span.version === version);

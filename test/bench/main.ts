@@ -9,7 +9,7 @@ import { compare } from './comparison.ts';
 import { cost } from './cost.ts';
 import { containerDeployment, hostDeployment, type Ours } from './ours.ts';
 import { type Results, report } from './report.ts';
-import { shell } from './shell.ts';
+import { goFirst, shell } from './shell.ts';
 import { handWritten, KAMAL, kamalProxy, oursAs, type Subject } from './subjects.ts';
 import { throughput } from './throughput.ts';
 import { warmRollback } from './warm-rollback.ts';
@@ -59,6 +59,13 @@ async function findKamal(): Promise<string | null> {
   }
 }
 
+/** Names of the containers on a network of the bench's own. */
+async function containersOn(network: string): Promise<readonly string[]> {
+  return (await shell('docker', ['ps', '--filter', `network=${network}`, '--format', '{{.Names}}']))
+    .split('\n')
+    .filter(Boolean);
+}
+
 async function comparison(ours: Ours, host: Ours): Promise<Results['comparison']> {
   const [v1, v2] = [await ours.server('v1'), await ours.server('v2')];
   const mark = randomBytes(3).toString('hex');
@@ -72,7 +79,8 @@ async function comparison(ours: Ours, host: Ours): Promise<Results['comparison']
     subjects.push(oursAs(`cd-actions on Debian's Nginx ${parts.nginx?.version}`, host, 'auto'));
     const kamal = await kamalProxy(place);
     if (kamal) subjects.push(kamal);
-    return await compare(subjects, { ...LOAD, control: `http://${v1}` }, { rounds: 2, flips: 6 });
+    await goFirst(await containersOn(place.network));
+    return await compare(subjects, { ...LOAD, control: ours.control }, { rounds: 2, flips: 6 });
   } finally {
     for (const subject of subjects) await subject.close();
   }
@@ -81,12 +89,13 @@ async function comparison(ours: Ours, host: Ours): Promise<Results['comparison']
 async function withDeployments(): Promise<Pick<Results, 'switches' | 'comparison' | 'throughput'>> {
   const ours = await containerDeployment();
   try {
+    await goFirst(await containersOn(ours.world.at.network));
     if (wants('switches')) say('a hundred switches under load');
     const switches = wants('switches') ? { switches: await hundredSwitches(ours, LOAD) } : {};
     if (wants('throughput')) say('throughput');
     const mark = randomBytes(3).toString('hex');
     const through =
-      wants('throughput') && WRK ? { throughput: await throughput(ours.world.at.network, mark, 10, 2) } : {};
+      wants('throughput') && WRK ? { throughput: await throughput(ours.world.at.network, mark, 10, 1) } : {};
     if (!wants('comparison')) return { ...switches, ...through };
     say('the same flips by others');
     const host = await hostDeployment();

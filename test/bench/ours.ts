@@ -25,6 +25,8 @@ export interface Ours extends Watch {
   readonly logged: readonly string[];
   /** The Nginx itself, past the port that Docker publishes. */
   readonly url: string;
+  /** The same application on the same network without any proxy, which nobody moves or restarts: what the machine itself holds up. */
+  readonly control: string;
   /** `address:port` of the instance of a version. */
   server(version: string): Promise<string>;
   flip(version: string, options?: Flip): Promise<Moved>;
@@ -36,7 +38,7 @@ export interface Ours extends Watch {
 /** Told of every activation as it begins, and as it is acknowledged: with the versions at weight 0, and the milliseconds it took. */
 export interface Watch {
   onBegin: () => void;
-  onAcknowledged: (without: readonly string[], milliseconds: number) => void;
+  onAcknowledged: (without: readonly string[], milliseconds: number) => unknown;
 }
 
 export type Flip = Partial<
@@ -97,7 +99,7 @@ function watched(proxy: ProxyPort, watch: Watch): ProxyPort {
     const without = ['v1', 'v2'].filter(
       (version) => !targets.some((each) => each.version === version && each.weight > 0),
     );
-    watch.onAcknowledged(without, activated.milliseconds);
+    if (activated.how !== 'nothing') watch.onAcknowledged(without, activated.milliseconds);
     return activated;
   };
   return new Proxy(proxy, {
@@ -112,7 +114,9 @@ async function start(world: DeliveryWorld, base: Context, logged: readonly strin
   const watch: Watch = { onBegin: () => undefined, onAcknowledged: () => undefined };
   const proxies = base.fleet.proxies.map((proxy) => watched(proxy, watch));
   const ctx: Context = { ...base, fleet: { engines: base.fleet.engines, proxies } };
+  const bystander = `cd-bench-control-${world.at.network}`;
   const close = async (): Promise<void> => {
+    await shell('docker', ['rm', '-f', '-v', bystander]).catch(() => undefined);
     await world.close();
     await site.close();
   };
@@ -125,6 +129,7 @@ async function start(world: DeliveryWorld, base: Context, logged: readonly strin
     }
     await switchTraffic(ctx, aSwitch(world.at, 'v1'));
     const url = await site.url();
+    const control = await startControl(world, bystander);
     const flip = (version: string, options: Flip = {}): Promise<Moved> =>
       switchTraffic(ctx, flipTo(world, version, options));
     const back = (toVersion: string, drainTimeout = 10_000): Promise<RolledBack> =>
@@ -134,11 +139,17 @@ async function start(world: DeliveryWorld, base: Context, logged: readonly strin
       const instance = releases.find((release) => release.version === version)?.instances[0];
       return `${instance?.address}:${instance?.port}`;
     };
-    return Object.assign(watch, { world, ctx, logged, url, server, flip, back, workers: site.workers, close });
+    return Object.assign(watch, { world, ctx, logged, url, control, server, flip, back, workers: site.workers, close });
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+async function startControl({ at, docker }: DeliveryWorld, name: string): Promise<string> {
+  await shell('docker', ['run', '-d', '--name', name, '--network', at.network, parts.images?.app ?? '']);
+  const { NetworkSettings } = await docker.getContainer(name).inspect();
+  return `http://${NetworkSettings.Networks[at.network]?.IPAddress}:3000`;
 }
 
 function flipTo(world: DeliveryWorld, version: string, { targets, choosable, ...options }: Flip): SwitchRequest {

@@ -23,7 +23,9 @@ export function oursAs(name: string, ours: Ours, activation: 'auto' | 'reload'):
     name,
     url: ours.url,
     flip: async (version, acknowledged) => {
-      ours.onAcknowledged = acknowledged;
+      // A story may first confirm what is live already; the flip is acknowledged when the other version has no weight.
+      const left = version === 'v1' ? 'v2' : 'v1';
+      ours.onAcknowledged = (without) => without.includes(left) && acknowledged();
       await ours.flip(version, { activation, drainTimeout: 10_000 });
       ours.onAcknowledged = () => undefined;
     },

@@ -8,7 +8,7 @@ import { containerProxy } from '@cd-actions/shared/nginx/container-host';
 import { realClock } from '../support/clock.ts';
 import { parts } from '../support/parts.ts';
 import { readWrk } from './load.ts';
-import { shell } from './shell.ts';
+import { goFirst, shell } from './shell.ts';
 import { kamalProxy, type Place, removeContainer, runContainer } from './subjects.ts';
 
 export interface Throughput {
@@ -51,6 +51,7 @@ export async function throughput(
     const kamal = await kamalProxy({ ...place, mark: `${mark}-t` });
     if (kamal) targets.push({ ...kamal, name: 'kamal-proxy, one target', container: `cd-bench-kamal-${mark}-t` });
     if (kamal) closing.push(kamal.close);
+    await goFirst([`cd-bench-backend-${mark}`, ...new Set(targets.map(({ container }) => container))]);
     const results = new Map(
       targets.map(({ name }) => [name, { rates: [] as number[], processor: [] as number[], errors: 0 }]),
     );

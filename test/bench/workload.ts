@@ -38,8 +38,7 @@ export async function hundredSwitches(
   settings: Omit<LoadSettings, 'url' | 'control'>,
 ): Promise<SwitchReport> {
   const begun = performance.now();
-  const control = `http://${await ours.server('v1')}`;
-  const load = new BackgroundLoad({ url: ours.url, control, ...settings });
+  const load = new BackgroundLoad({ url: ours.url, control: ours.control, ...settings });
   const run = new Run(ours, load, await ours.workers());
   await wait(1000);
   await run.acrossOpenStreams(12);

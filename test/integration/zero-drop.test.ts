@@ -25,8 +25,8 @@ describe.skipIf(!parts.docker || !parts.images || !parts.redis)(
     afterAll(() => ours?.close());
 
     /** From each acknowledgement on, the version at weight 0 may answer nobody. */
-    async function startLoad(): Promise<void> {
-      load = new BackgroundLoad({ url: ours.url, control: `http://${await ours.server('v1')}`, ...LOAD });
+    function startLoad(): void {
+      load = new BackgroundLoad({ url: ours.url, control: ours.control, ...LOAD });
       ours.onBegin = () => load.allowAll();
       ours.onAcknowledged = (without) => without.map((version) => load.forbid(version));
     }
@@ -48,7 +48,7 @@ describe.skipIf(!parts.docker || !parts.images || !parts.redis)(
     it('loses no request, cuts no stream and answers with no version of weight 0, by 32 switches without a reload', async () => {
       const streams = new Streams(ours.url);
       const before = await ours.workers();
-      await startLoad();
+      startLoad();
       await flip('v1', { choosable: true });
       const opened: Stream[] = [];
       for (const version of ['v1', 'v2'])
@@ -74,7 +74,7 @@ describe.skipIf(!parts.docker || !parts.images || !parts.redis)(
     });
 
     it('lets streams of the version that is left live to the drain deadline, then closes and counts them', async () => {
-      await startLoad();
+      startLoad();
       await flip('v1');
       const streams = new Streams(ours.url);
       const events = await streams.open('events');
@@ -92,7 +92,7 @@ describe.skipIf(!parts.docker || !parts.images || !parts.redis)(
     it('loses no request by reloads either, and old workers do not pile up', async () => {
       await ours.flip('v1');
       const before = await ours.workers();
-      await startLoad();
+      startLoad();
       for (const version of ['v2', 'v1', 'v2', 'v1'])
         expect((await flip(version, { activation: 'reload' })).how).toBe('reload');
       const during = await ours.workers();
@@ -117,8 +117,14 @@ describe.skipIf(!parts.docker || !parts.images || !parts.redis || !parts.nginx)(
     afterAll(() => ours?.close());
 
     it('works, and says what its reload may cost and what to do', async () => {
-      const control = `http://${await ours.server('v1')}`;
-      const load = new BackgroundLoad({ url: ours.url, control, clients: 1, pause: 1000, rate: 50, wrk: 0 });
+      const load = new BackgroundLoad({
+        url: ours.url,
+        control: ours.control,
+        clients: 1,
+        pause: 1000,
+        rate: 50,
+        wrk: 0,
+      });
       for (const version of ['v2', 'v1']) {
         const moved = await ours.flip(version);
         expect(moved).toMatchObject({ liveVersion: version, how: 'reload' });
