@@ -27,7 +27,12 @@ export async function locateTool(options: LocateOptions): Promise<Tool> {
   const local = findProgram(program, options.path);
   if (local !== null) return localTool(local, { temp, env });
   const fetch = named && !offline;
-  if (await options.hasImage(image, fetch)) return options.inContainer(image);
+  const present = await options.hasImage(image, fetch).catch((error: unknown) => {
+    // Where nobody asked for the tool, a Docker host that does not answer is one that has no image of it.
+    if (named) throw error;
+    return false;
+  });
+  if (present) return options.inContainer(image);
   const install = `Install ${program} on the runner, or pull ${image} on the Docker host.`;
   throw new CannotBegin(`there is no ${program} on the PATH and no image ${image} on the Docker host. ${install}`);
 }
