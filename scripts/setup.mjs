@@ -22,6 +22,7 @@ const PARTS = [
   'nginx',
   'registry',
   'sshd',
+  'iproute2',
   'buildx',
   'trivy',
   'grype',
@@ -50,6 +51,8 @@ const PROGRAMS = {
   nginx: { packages: ['nginx', 'libnginx-mod-http-js'], program: 'nginx' },
   registry: { packages: ['docker-registry'], program: 'docker-registry' },
   sshd: { packages: ['openssh-server'], program: 'sshd' },
+  // For Docker hosts of a test's own, in network namespaces.
+  iproute2: { packages: ['iproute2'], program: 'ip' },
 };
 
 /**

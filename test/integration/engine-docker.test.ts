@@ -129,6 +129,22 @@ describe.skipIf(!parts.docker || !parts.images)('instances on a real engine', ()
     await ended(instance);
     expect(await engine.diagnose(instance)).toMatchObject({ outOfMemory: true, exitCode: 137 });
   });
+
+  it('sweeps away what a killed run left of a one-off command, of this deployment alone', async () => {
+    const leave = async (id: string): Promise<string> => {
+      const labels = { 'cd-actions.managed': 'true', 'cd-actions.once': id };
+      const left = await connection.docker.createContainer({ Image: IMAGE, Cmd: ['node', '-v'], Labels: labels });
+      await left.start();
+      await left.wait();
+      return left.id;
+    };
+    const [mine, others] = [await leave(ID), await leave(`${ID}-2`)];
+    await engineOf('network').sweep(ID);
+    const inspect = (id: string): Promise<unknown> => connection.docker.getContainer(id).inspect();
+    await expect(inspect(mine)).rejects.toThrow(/no such container/i);
+    await expect(inspect(others)).resolves.toBeDefined();
+    await connection.docker.getContainer(others).remove({ force: true });
+  });
 });
 
 async function text(instance: Instance): Promise<string> {

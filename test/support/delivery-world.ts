@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import type { Context, Engine, Log, Proxy } from '@cd-actions/shared/delivery/ports';
 import type { RegisterRequest } from '@cd-actions/shared/delivery/register';
@@ -222,9 +221,4 @@ export async function servedVersion(url: string): Promise<string> {
   } catch {
     return '';
   }
-}
-
-/** For a test that ends: no container of the machine was touched but the test's own. */
-export function allContainers(): readonly string[] {
-  return execFileSync('docker', ['ps', '-aq'], { encoding: 'utf8' }).split('\n').filter(Boolean).sort();
 }

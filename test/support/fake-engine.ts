@@ -14,7 +14,7 @@ export interface FakeContainer {
   readonly running: boolean;
 }
 
-type Operation = 'image' | 'start' | 'restart' | 'stop' | 'remove' | 'find' | 'diagnose' | 'runOnce';
+type Operation = 'sweep' | 'image' | 'start' | 'restart' | 'stop' | 'remove' | 'find' | 'diagnose' | 'runOnce';
 
 /**
  * An engine in memory, held to the behaviour of the real one by the engine conformance suite. `failNext` scripts a failure; `calls` says
@@ -138,6 +138,10 @@ export class FakeEngine implements Engine {
     this.#call('runOnce', `${id} ${command.join(' ')}`);
     signal.throwIfAborted();
     return this.once(command, signal);
+  }
+
+  async sweep(id: DeploymentId): Promise<void> {
+    this.#call('sweep', id);
   }
 
   async close(): Promise<void> {

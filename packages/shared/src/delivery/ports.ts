@@ -141,6 +141,8 @@ export interface Engine {
     secrets: Readonly<Record<string, string>>,
     signal: AbortSignal,
   ): Promise<{ exitCode: number; output: string }>;
+  /** Removes the ended containers of one-off commands that a killed run left. One that still runs is left alone. */
+  sweep(id: DeploymentId): Promise<void>;
   close(): Promise<void>;
 }
 

@@ -28,6 +28,7 @@ export async function recover(op: Operation, found: readonly FoundInstance[]): P
     await retire(op, journal.retiring);
   }
   await removeUnclaimed(op, await op.ctx.registry.read(op.ctx.id), found);
+  await Promise.all(op.ctx.fleet.engines.map((engine) => engine.sweep(op.ctx.id)));
   const detail = `${journal.operation} in phase ${journal.phase}`;
   await op.write({
     journal: null,

@@ -19,7 +19,7 @@ import { type AuthLookup, configAuth, readDockerConfig } from './docker-config.t
 import { asked, dockerFault, statusOf } from './faults.ts';
 import { findImage } from './images.ts';
 import { drawAddress, ensureNetwork, joinNetworks } from './network.ts';
-import { runOnce } from './once.ts';
+import { removeLeftovers, runOnce } from './once.ts';
 import { demultiplex, inert, linesOf } from './text.ts';
 
 export interface DockerEngineOptions {
@@ -209,6 +209,11 @@ class DockerEngine implements Engine {
   ): Promise<{ exitCode: number; output: string }> {
     const { docker, host } = this;
     return runOnce({ docker, host, network: this.options.network }, { id, spec, command, secrets, signal });
+  }
+
+  sweep(id: DeploymentId): Promise<void> {
+    const { docker, host } = this;
+    return removeLeftovers({ docker, host }, id);
   }
 
   async close(): Promise<void> {

@@ -62,7 +62,7 @@ export async function runOnce(where: Where, once: Once): Promise<{ exitCode: num
 }
 
 /** What a killed run left: its command has ended, nobody will fetch the result. One that still runs is left alone. */
-async function removeLeftovers(where: Where, id: DeploymentId): Promise<void> {
+export async function removeLeftovers(where: Pick<Where, 'docker' | 'host'>, id: DeploymentId): Promise<void> {
   const { docker, host } = where;
   const filters = { label: [`${LABEL.once}=${id}`], status: ['exited', 'dead'] };
   const ended = await asked(host, 'list containers', () => docker.listContainers({ all: true, filters }));
