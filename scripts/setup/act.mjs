@@ -1,9 +1,9 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { CACHE, lastLine, run, which } from './exec.mjs';
+import { lastLine, run, TOOLS, which } from './exec.mjs';
 
-/** What executes workflows here, and what reads them: at one version each, built from its Go module or taken from PyPI into .cache. */
-const TOOLS = {
+/** What executes workflows here, and what reads them: at one version each, built from its Go module or taken from PyPI. */
+const WANTED = {
   act: { module: 'github.com/nektos/act', version: 'v0.2.87', asks: ['--version'] },
   actionlint: { module: 'github.com/rhysd/actionlint/cmd/actionlint', version: 'v1.7.12', asks: ['-version'] },
   zizmor: { module: null, version: '1.32.0', asks: ['--version'] },
@@ -11,15 +11,15 @@ const TOOLS = {
 
 /** Where a tool of this version stands, whether or not it is there. */
 function placeOf(name) {
-  const { module, version } = TOOLS[name];
-  const directory = join(CACHE, 'workflow-tools', `${name}-${version}`);
+  const { module, version } = WANTED[name];
+  const directory = join(TOOLS, 'workflow-tools', `${name}-${version}`);
   return { directory, program: join(directory, module === null ? 'bin' : '', name) };
 }
 
 /** One of the tools for workflows; the value is its path. */
 export async function findWorkflowTool(name, log) {
   const { directory, program } = placeOf(name);
-  const { module, version, asks } = TOOLS[name];
+  const { module, version, asks } = WANTED[name];
   const answers = async () => existsSync(program) && (await run(program, asks, { seconds: 20 })).code === 0;
   if (await answers()) return { value: program };
   const needed = module === null ? 'python3' : 'go';

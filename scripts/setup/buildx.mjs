@@ -2,16 +2,16 @@ import { cpSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { aptInstall, aptKnows, aptUnpack } from './apt.mjs';
-import { CACHE, run, which } from './exec.mjs';
+import { run, TOOLS, which } from './exec.mjs';
 
 /** Where Debian's package has the plugin. */
 const PLUGIN = 'usr/libexec/docker/cli-plugins/docker-buildx';
 
 /** A Docker configuration directory with nothing but the plugin in it. */
-const BESIDES = join(CACHE, 'buildx');
+const BESIDES = join(TOOLS, 'buildx');
 
 /**
- * Buildx, for the tests of `build-image`: the CLI's own, the system's package, or a newer Debian's, unpacked into .cache.
+ * Buildx, for the tests of `build-image`: the CLI's own, the system's package, or a newer Debian's, unpacked beside.
  * The value is a directory for DOCKER_CONFIG, or `the CLI's own`.
  */
 export async function findBuildx(log) {

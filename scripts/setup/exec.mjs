@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { accessSync, constants, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -8,6 +9,9 @@ export const ROOT = resolve(import.meta.dirname ?? new URL('.', import.meta.url)
 
 /** What the set-up leaves behind; never committed. */
 export const CACHE = join(ROOT, '.cache');
+
+/** Programs that took minutes to fetch or build serve every clone of this user. */
+export const TOOLS = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'cd-actions');
 
 /** Debian keeps daemons where the PATH of an ordinary user does not look. */
 const DIRECTORIES = [

