@@ -2,6 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { underLoad } from './support/users.ts';
 import { type Repository, Workplace, withoutWorkflows } from './support/workplace.ts';
 
+/** From the second push on: seconds between the steps of the switch, which are ten. */
+const BRIEF = { '\n\n      - id: verify': '\n          step-interval: 1s\n\n      - id: verify' };
+
 /** A repository with a Dockerfile and the examples `minimal` and `manual-rollback`, on a host that has Docker and nothing else. */
 describe.skipIf(withoutWorkflows() !== '')('a user who copies the minimal example', () => {
   let place: Workplace;
@@ -24,6 +27,7 @@ describe.skipIf(withoutWorkflows() !== '')('a user who copies the minimal exampl
     const run = await shop.run(deliver);
     expect(run.jobs, run.log).toEqual({ Deliver: 'success' });
     expect(await place.live()).toBe(versions[0]);
+    deliver = shop.example('minimal', BRIEF);
   });
 
   test('brings the next push live without a dropped request', async () => {
@@ -32,6 +36,24 @@ describe.skipIf(withoutWorkflows() !== '')('a user who copies the minimal exampl
     expect(run.jobs, run.log).toEqual({ Deliver: 'success' });
     expect(await place.live()).toBe(versions[1]);
     expect(load.errors).toEqual({});
+  });
+
+  test('keeps the live version when runs are cancelled; the next push finds all in order and leaves nothing of them', async () => {
+    const cancelled: string[] = [];
+    // act gives a step that is cancelled no time at all, as a machine that loses power.
+    for (const cancelAt of [' started on ', '=5 ']) {
+      cancelled.push(shop.commit(`Cancelled at ${cancelAt}`));
+      const [run, load] = await underLoad(place.url(), () => shop.run(deliver, { cancelAt }));
+      expect(run.jobs, run.log).toEqual({ Deliver: 'failure' });
+      expect(load.errors).toEqual({});
+    }
+    versions[1] = shop.commit('Second version again');
+    const [next, load] = await underLoad(place.url(), () => shop.run(deliver));
+    expect(next.jobs, next.log).toEqual({ Deliver: 'success' });
+    expect(await place.live()).toBe(versions[1]);
+    expect(load.errors).toEqual({});
+    const running = place.docker('ps', '--all', '--format', '{{.Label "cd-actions.version"}}').split('\n');
+    expect(running.filter((version) => cancelled.includes(version))).toEqual([]);
   });
 
   test('keeps the live version when a push fails verification: the job is red, the rollback green, nothing dropped', async () => {
