@@ -141,7 +141,7 @@ describe.skipIf(withoutWorkflows() !== '')('a user who calls the reusable workfl
   test('monitoring: green while all is well, red when the application is gone', async () => {
     const workflow = shop.example('monitoring', { 'duration: 1m': 'duration: 1s' });
     const well = await shop.run(workflow, { event: 'schedule' });
-    expect(stagesOf(well, 'Shop'), well.log).toEqual({ Monitor: 'success' });
+    expect(stagesOf(well, 'Shop'), well.log).toEqual({ Monitor: 'success', 'Tell GitHub': 'success' });
     place.docker(
       'stop',
       place.docker(
@@ -154,6 +154,6 @@ describe.skipIf(withoutWorkflows() !== '')('a user who calls the reusable workfl
       ),
     );
     const ill = await shop.run(workflow, { event: 'schedule' });
-    expect(stagesOf(ill, 'Shop'), ill.log).toEqual({ Monitor: 'failure' });
+    expect(stagesOf(ill, 'Shop'), ill.log).toEqual({ Monitor: 'failure', 'Tell GitHub': 'success' });
   });
 });
