@@ -40,6 +40,12 @@ export interface Held {
   confirm(): Promise<void>;
 }
 
+/** What a story works with while it holds the lease. `deployment` is what the registry says at this moment. */
+export interface Operation extends Held {
+  /** The context, its signal also aborted when the lease is lost. */
+  readonly ctx: Context;
+}
+
 /**
  * Does `work` as the only holder of the deployment's lease. Waits up to `ctx.lockWait` for another holder, keeps the lease alive
  * meanwhile, and frees it however the work ends. A run that is killed frees it by its TTL.

@@ -1,6 +1,6 @@
 import { messageOf } from '../domain/errors.ts';
 import { type TrafficPlan, versionsIn } from '../domain/traffic.ts';
-import type { Operation } from './operation.ts';
+import type { Operation } from './lease.ts';
 import type { Served } from './ports.ts';
 
 /** What Nginx answered while a step lasted. */

@@ -1,16 +1,10 @@
 import { StaleLeaseError } from '../domain/errors.ts';
 import { attempt, findInstances } from './hosts.ts';
-import { type Held, type Purpose, withLease } from './lease.ts';
+import { type Operation, type Purpose, withLease } from './lease.ts';
 import type { Context } from './ports.ts';
 import { isUnknown, rebuild } from './rebuild.ts';
 import { reconcile } from './reconcile.ts';
 import { recover } from './recover.ts';
-
-/** What a story works with while it holds the lease. `deployment` is what the registry says at this moment. */
-export interface Operation extends Held {
-  /** The context, its signal also aborted when the lease is lost. */
-  readonly ctx: Context;
-}
 
 export interface OperateOptions {
   /** The work touches no host: what cannot be put in order on them is only warned of. */

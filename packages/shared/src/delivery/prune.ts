@@ -3,7 +3,7 @@ import type { Release } from '../domain/release.ts';
 import { versionsIn } from '../domain/traffic.ts';
 import { eventOf } from './events.ts';
 import { engineOf } from './hosts.ts';
-import type { Operation } from './operation.ts';
+import type { Operation } from './lease.ts';
 import { publish } from './traffic.ts';
 
 /** So many stopped releases are kept to roll back to. */

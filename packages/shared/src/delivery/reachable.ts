@@ -1,5 +1,5 @@
 import { messageOf } from '../domain/errors.ts';
-import type { Operation } from './operation.ts';
+import type { Operation } from './lease.ts';
 import type { Proxy } from './ports.ts';
 
 /**

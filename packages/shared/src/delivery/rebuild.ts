@@ -2,7 +2,7 @@ import type { Deployment } from '../domain/deployment.ts';
 import type { Release } from '../domain/release.ts';
 import { type Traffic, versionsIn, weightOf } from '../domain/traffic.ts';
 import { eventOf } from './events.ts';
-import type { Operation } from './operation.ts';
+import type { Operation } from './lease.ts';
 import type { FoundInstance, ProxyConfig } from './ports.ts';
 import { reachable } from './reachable.ts';
 

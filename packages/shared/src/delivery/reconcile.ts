@@ -4,7 +4,7 @@ import type { Instance, Release } from '../domain/release.ts';
 import { type Traffic, versionsIn } from '../domain/traffic.ts';
 import { eventOf } from './events.ts';
 import { engineOf } from './hosts.ts';
-import type { Operation } from './operation.ts';
+import type { Operation } from './lease.ts';
 import type { FoundInstance } from './ports.ts';
 import { reachable } from './reachable.ts';
 import { newestTraffic, releasesFrom } from './rebuild.ts';

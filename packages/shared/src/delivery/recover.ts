@@ -4,7 +4,7 @@ import type { Release } from '../domain/release.ts';
 import { type TrafficPlan, weightOf } from '../domain/traffic.ts';
 import { eventOf } from './events.ts';
 import { engineOf } from './hosts.ts';
-import type { Operation } from './operation.ts';
+import type { Operation } from './lease.ts';
 import type { FoundInstance } from './ports.ts';
 import { retire } from './retire.ts';
 import { publish, returnEverywhere } from './traffic.ts';

@@ -3,8 +3,9 @@ import { DeliveryError, messageOf } from '../domain/errors.ts';
 import type { Traffic } from '../domain/traffic.ts';
 import { eventOf } from './events.ts';
 import { engineOf, findInstances } from './hosts.ts';
+import type { Operation } from './lease.ts';
 import type { Moved } from './move.ts';
-import { type Operation, operate } from './operation.ts';
+import { operate } from './operation.ts';
 import type { Context } from './ports.ts';
 import { poolFor, returnEverywhere } from './traffic.ts';
 

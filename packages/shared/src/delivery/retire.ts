@@ -3,7 +3,7 @@ import type { Release } from '../domain/release.ts';
 import { versionsIn } from '../domain/traffic.ts';
 import { eventOf } from './events.ts';
 import { engineOf } from './hosts.ts';
-import type { Operation } from './operation.ts';
+import type { Operation } from './lease.ts';
 import { poolFor, publish } from './traffic.ts';
 
 /** How often open connections are counted while draining, milliseconds. */

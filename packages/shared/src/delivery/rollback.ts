@@ -4,8 +4,9 @@ import type { Instance, Release } from '../domain/release.ts';
 import { weightOf } from '../domain/traffic.ts';
 import { waitHealthy } from './health.ts';
 import { engineOf } from './hosts.ts';
+import type { Operation } from './lease.ts';
 import { type Moved, moveTraffic } from './move.ts';
-import { type Operation, operate } from './operation.ts';
+import { operate } from './operation.ts';
 import type { Context, Engine } from './ports.ts';
 
 /** Milliseconds in which an instance that already runs must answer. */

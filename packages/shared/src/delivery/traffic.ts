@@ -3,7 +3,7 @@ import { DeliveryError, messageOf, StaleLeaseError, UserError } from '../domain/
 import type { Release } from '../domain/release.ts';
 import type { Traffic } from '../domain/traffic.ts';
 import { versionsIn } from '../domain/traffic.ts';
-import type { Operation } from './operation.ts';
+import type { Operation } from './lease.ts';
 import type { Context, Pool, Proxy, ProxyConfig, StagedConfig } from './ports.ts';
 
 export type Activation = 'auto' | 'instant' | 'reload';

@@ -2,7 +2,8 @@ import { findRelease } from '../domain/deployment.ts';
 import { UserError } from '../domain/errors.ts';
 import type { Verdict } from '../domain/verdict.ts';
 import { eventOf } from './events.ts';
-import { type Operation, operate } from './operation.ts';
+import type { Operation } from './lease.ts';
+import { operate } from './operation.ts';
 import type { Context } from './ports.ts';
 
 /** Keeps in the registry what verification found of a live version: a passed one can be rolled back to, a failed one is never again. */

@@ -1,6 +1,6 @@
 import type { Retirement } from '../domain/deployment.ts';
 import { gaining, type Route, shift, type TrafficPlan, versionsIn, weightOf } from '../domain/traffic.ts';
-import type { Operation } from './operation.ts';
+import type { Operation } from './lease.ts';
 
 export type KeepPrevious = Retirement['keep'];
 
