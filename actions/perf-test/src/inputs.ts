@@ -12,6 +12,7 @@ import { workspacePath } from '@cd-actions/shared/domain/container';
 import {
   duration,
   type Grammar,
+  httpUrl,
   integer,
   list,
   mapped,
@@ -24,16 +25,7 @@ import { targetPattern } from '@cd-actions/shared/gates/load/targets';
 import { DEFAULT_THRESHOLDS, threshold } from '@cd-actions/shared/gates/load/thresholds';
 
 /** What is put under load. */
-const targetUrl: Grammar<string> = {
-  allowed: 'a URL such as `http://127.0.0.1:8080/api/items`, without user, password or fragment',
-  parse(raw) {
-    const url = raw.length <= 2048 && !/[\s\p{Cc}]/u.test(raw) && URL.canParse(raw) ? new URL(raw) : undefined;
-    if (url?.protocol !== 'http:' && url?.protocol !== 'https:') throw new Refused('is not an http or https URL');
-    if (url.username !== '' || url.password !== '' || url.hash !== '')
-      throw new Refused('has a user, password or fragment');
-    return raw;
-  },
-};
+const targetUrl = httpUrl('http://127.0.0.1:8080/api/items');
 
 /** One header line. What the engine sets by itself cannot be given. */
 const header: Grammar<readonly [name: string, value: string]> = {

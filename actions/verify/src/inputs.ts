@@ -1,30 +1,11 @@
 import { deploymentInputs } from '@cd-actions/shared/action/deployment-inputs';
 import { maybe, notYet, optional, type Problem, required, type Values } from '@cd-actions/shared/action/inputs';
-import {
-  decimal,
-  duration,
-  type Grammar,
-  integer,
-  list,
-  oneOf,
-  pattern,
-  Refused,
-  text,
-} from '@cd-actions/shared/domain/grammar';
+import { decimal, duration, httpUrl, integer, list, oneOf, pattern, text } from '@cd-actions/shared/domain/grammar';
 import { versionName } from '@cd-actions/shared/domain/names';
 import { check as checkGrammar } from '@cd-actions/shared/gates/probe/check';
 
 /** Where users reach the app. */
-const publicUrl: Grammar<string> = {
-  allowed: 'a URL such as `https://shop.example.com`, without user, password or fragment',
-  parse(raw) {
-    const url = raw.length <= 2048 && !/[\s\p{Cc}]/u.test(raw) && URL.canParse(raw) ? new URL(raw) : undefined;
-    if (url?.protocol !== 'http:' && url?.protocol !== 'https:') throw new Refused('is not an http or https URL');
-    if (url.username !== '' || url.password !== '' || url.hash !== '')
-      throw new Refused('has a user, password or fragment');
-    return raw;
-  },
-};
+const publicUrl = httpUrl('https://shop.example.com');
 
 export const inputs = {
   ...deploymentInputs,

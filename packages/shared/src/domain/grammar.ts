@@ -162,3 +162,17 @@ function splitList(raw: string, commas: boolean): string[] {
 export function mapped<A, B>(grammar: Grammar<A>, convert: (value: A) => B, allowed = grammar.allowed): Grammar<B> {
   return { allowed, parse: (raw) => convert(grammar.parse(raw)) };
 }
+
+/** An http or https URL. Credentials belong in inputs that are masked, and a fragment is never sent. */
+export function httpUrl(example: string): Grammar<string> {
+  return {
+    allowed: `a URL such as \`${example}\`, without user, password or fragment`,
+    parse(raw) {
+      const url = raw.length <= 2048 && !/[\s\p{Cc}]/u.test(raw) && URL.canParse(raw) ? new URL(raw) : undefined;
+      if (url?.protocol !== 'http:' && url?.protocol !== 'https:') throw new Refused('is not an http or https URL');
+      if (url.username !== '' || url.password !== '' || url.hash !== '')
+        throw new Refused('has a user, password or fragment');
+      return raw;
+    },
+  };
+}
