@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { lastLine, ROOT, run } from './exec.mjs';
 
@@ -7,6 +7,18 @@ const TYPES_STRIPPED_SINCE = [22, 18];
 
 /** Installs the npm packages when they are missing or other than the lock file says. Throws when that fails. */
 export async function installDependencies(log) {
+  await install(log);
+  linkRuntime();
+}
+
+/** Puts the project's Node first on the path of its programs and npm scripts; some versions of npm link it by themselves, some do not. */
+function linkRuntime() {
+  const link = join(ROOT, 'node_modules/.bin/node');
+  const node = runtime();
+  if (node && !existsSync(link)) symlinkSync(node, link);
+}
+
+async function install(log) {
   const stale = staleness();
   if (stale === null) return;
   log(`dependencies: installing (${stale})`);
