@@ -143,6 +143,18 @@ describe('text of foreign programs', () => {
     expect(values).toEqual([{ a: 'é' }, [1], { b: 2 }]);
     expect(other).toEqual(['ERROR: no', '"x"']);
   });
+
+  it('reads texts that are indented over several lines, and what stands between them', async () => {
+    async function* chunks(): AsyncGenerator<Buffer> {
+      yield Buffer.from('{\n  "a": {\n    "b"');
+      yield Buffer.from(': 1\n  }\n}\nERROR: no\n{\n  "c": 2\n}\n{\n  "cut');
+    }
+    const other: string[] = [];
+    const values: unknown[] = [];
+    for await (const value of jsonLines(chunks(), (line) => other.push(line))) values.push(value);
+    expect(values).toEqual([{ a: { b: 1 } }, { c: 2 }]);
+    expect(other).toEqual(['ERROR: no', '{', '  "cut']);
+  });
 });
 
 describe('references', () => {

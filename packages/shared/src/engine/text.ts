@@ -29,20 +29,33 @@ export function demultiplex(log: Buffer, tty: boolean): string {
   return Buffer.concat(parts).toString('utf8');
 }
 
-/** The values of a stream of JSON texts, one a line. A line that is no JSON goes to `other`. */
+/**
+ * The values of a stream of JSON texts, one a line or, as Buildx 0.13 writes them, indented over several. A line that is no JSON goes
+ * to `other`.
+ */
 export async function* jsonLines(
   stream: AsyncIterable<Buffer | string>,
   other: (line: string) => void = () => undefined,
 ): AsyncGenerator<unknown> {
   const decoder = new TextDecoder();
   let rest = '';
+  let indented: string[] = [];
   for await (const chunk of stream) {
     rest += typeof chunk === 'string' ? chunk : decoder.decode(chunk, { stream: true });
     const lines = rest.split('\n');
     rest = lines.pop() ?? '';
-    for (const line of lines) yield* parsed(line, other);
+    for (const line of lines) {
+      if (indented.length === 0 && line !== '{') {
+        yield* parsed(line, other);
+        continue;
+      }
+      indented.push(line);
+      if (line !== '}') continue;
+      yield* parsed(indented.join('\n'), other);
+      indented = [];
+    }
   }
-  yield* parsed(rest, other);
+  for (const line of [...indented, rest]) yield* parsed(line, other);
 }
 
 function* parsed(line: string, other: (line: string) => void): Generator<unknown> {
