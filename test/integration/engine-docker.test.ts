@@ -113,8 +113,7 @@ describe.skipIf(!parts.docker || !parts.images)('instances on a real engine', ()
   });
 
   it('shows the last lines, the exit code and harmless workflow commands of a container that crashes', async () => {
-    const crash =
-      'for (let i = 0; i < 80; i++) console.log("line", i); console.log("::error::boom"); process.exit(7)';
+    const crash = 'for (let i = 0; i < 80; i++) console.log("line", i); console.log("::error::boom"); process.exit(7)';
     const engine = engineOf('network');
     const instance = await engine.start(ID, release(['node', '-e', crash]), 0, {});
     const diagnosis = await ended(engine, instance);
