@@ -1,16 +1,16 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect as dial, createServer as listen, type Server, type Socket } from 'node:net';
-import { tmpdir, userInfo } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createServer as listenTls } from 'node:tls';
 import { UnavailableError } from '@cd-actions/shared/domain/errors';
 import { connect } from '@cd-actions/shared/engine/connect';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parts } from '../support/parts.ts';
+import { hasSshd, type Sshd, startSshd } from '../support/sshd.ts';
 
-const SSHD = '/usr/sbin/sshd';
 const socketPath = parts.docker?.socket ?? '';
 
 describe.skipIf(!parts.docker)('reaching an engine', () => {
@@ -94,28 +94,16 @@ describe.skipIf(!parts.docker)('reaching an engine', () => {
     await expect(attempt).rejects.toBeInstanceOf(UnavailableError);
   });
 
-  describe.skipIf(!existsSync(SSHD))('over SSH', () => {
-    let sshd: ChildProcess | undefined;
-    let host = '';
-    let config = '';
+  describe.skipIf(!hasSshd)('over SSH', () => {
+    let sshd: Sshd;
 
     beforeAll(async () => {
-      const free = await new Promise<number>((resolve) => {
-        const probe = listen().listen(0, '127.0.0.1', () => {
-          const { port: found } = probe.address() as { port: number };
-          probe.close(() => resolve(found));
-        });
-      });
-      ({ sshd, config } = startSshd(directory, free));
-      host = `ssh://${userInfo().username}@127.0.0.1:${free}`;
-      await listening(free);
+      sshd = await startSshd({});
     });
-    afterAll(() => {
-      sshd?.kill();
-    });
+    afterAll(() => sshd?.stop());
 
     it('works through the ssh client, with requests side by side', async () => {
-      const connection = await connect(host, { env: {}, ssh: ['ssh', '-F', config] });
+      const connection = await connect(sshd.url, { env: {}, ssh: sshd.client });
       const answers = await Promise.all([
         connection.docker.version(),
         connection.docker.info(),
@@ -129,9 +117,9 @@ describe.skipIf(!parts.docker)('reaching an engine', () => {
     });
 
     it('says what ssh said when it is refused', async () => {
-      const attempt = connect(host, { env: {}, ssh: ['ssh', '-F', config, '-o', 'PubkeyAuthentication=no'] });
+      const attempt = connect(sshd.url, { env: {}, ssh: [...sshd.client, '-o', 'PubkeyAuthentication=no'] });
       await expect(attempt).rejects.toThrow(/Permission denied.*authorized_keys/s);
-      const unknown = connect(host, { env: {}, ssh: ['ssh', '-F', config, '-o', 'UserKnownHostsFile=/dev/null'] });
+      const unknown = connect(sshd.url, { env: {}, ssh: [...sshd.client, '-o', 'UserKnownHostsFile=/dev/null'] });
       await expect(unknown).rejects.toThrow(/Host key verification failed.*known_hosts/s);
     });
   });
@@ -147,40 +135,4 @@ function makeCertificates(directory: string): void {
   writeFileSync(join(directory, 'extensions'), 'subjectAltName=IP:127.0.0.1\nextendedKeyUsage=serverAuth,clientAuth\n');
   const sign = ['-CA', 'ca.pem', '-CAkey', 'ca-key.pem', '-CAcreateserial', '-days', '2', '-extfile', 'extensions'];
   openssl('x509', '-req', '-in', 'request.pem', '-out', 'cert.pem', ...sign);
-}
-
-function startSshd(directory: string, port: number): { sshd: ChildProcess; config: string } {
-  const file = (name: string): string => join(directory, name);
-  for (const name of ['host', 'user']) execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', file(name)]);
-  writeFileSync(file('known_hosts'), `[127.0.0.1]:${port} ${readFileSync(file('host.pub'), 'utf8')}`);
-  writeFileSync(file('authorized_keys'), readFileSync(file('user.pub')), { mode: 0o600 });
-  if (userInfo().uid === 0) mkdirSync('/run/sshd', { recursive: true });
-  const server = [
-    `Port ${port}`,
-    'ListenAddress 127.0.0.1',
-    `HostKey ${file('host')}`,
-    `AuthorizedKeysFile ${file('authorized_keys')}`,
-    'PermitRootLogin prohibit-password',
-    'PasswordAuthentication no',
-    'StrictModes no',
-    'UsePAM no',
-    'PidFile none',
-  ];
-  writeFileSync(file('sshd_config'), `${server.join('\n')}\n`);
-  const client = [`IdentityFile ${file('user')}`, 'IdentitiesOnly yes', `UserKnownHostsFile ${file('known_hosts')}`];
-  writeFileSync(file('ssh_config'), `Host *\n  ${client.join('\n  ')}\n`);
-  const sshd = spawn(SSHD, ['-D', '-e', '-f', file('sshd_config')], { stdio: 'ignore' });
-  return { sshd, config: file('ssh_config') };
-}
-
-async function listening(port: number): Promise<void> {
-  for (let attempt = 0; attempt < 100; attempt += 1) {
-    const open = await new Promise<boolean>((resolve) => {
-      const socket = dial(port, '127.0.0.1', () => resolve(true)).on('error', () => resolve(false));
-      setTimeout(() => socket.destroy(), 50);
-    });
-    if (open) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error('sshd did not start');
 }
